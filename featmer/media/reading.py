@@ -1,0 +1,227 @@
+"""Read sound and pictures; hides streams, seeking, presentation times, rotation, sample formats and broken files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio import AudioStream
+from av.container import InputContainer
+from av.video import VideoStream
+
+from featmer.media.opening import MediaError, check_whole, clock, opened, origin, seek
+
+# Sound is decoded from this long before a start time, so that codecs with memory (AAC, MP3) have settled.
+_PREROLL_SECONDS = 0.5
+# Resampling starts this long before the first sample that is kept: longer than the resampling filter.
+_FILTER_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Hold one picture of a video.
+
+    Attributes
+    ----------
+    image : ndarray of shape (height, width, 3)
+        Upright RGB picture, uint8.
+    time : float
+        Seconds from the beginning of the file.
+    previous : ndarray of shape (height, width, 3) or None
+        Picture of the frame sampled before this one; None for the first.
+
+    Examples
+    --------
+    >>> Frame(np.zeros((4, 6, 3), dtype=np.uint8), time=0.0).image.shape
+    (4, 6, 3)
+    """
+
+    image: np.ndarray
+    time: float
+    previous: np.ndarray | None = None
+
+
+def read_audio(
+    path: str | Path, *, rate: int = 16000, start: float | None = None, end: float | None = None
+) -> np.ndarray:
+    """Read the sound of a file as one channel at a given sample rate.
+
+    Sample ``i`` is the sound at ``start + i / rate`` seconds, whether the whole file or a part is read. A sound that
+    begins after the picture is preceded by zeros, so both keep one clock. Channels are averaged.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any audio or video file that ffmpeg reads.
+    rate : int, default=16000
+        Samples a second (Hz) of the result.
+    start, end : float or None, default=None
+        Seconds from the beginning of the file; None (or NaN) for its beginning and end.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        float32; 16-bit sound becomes exactly ``sample / 32768``.
+
+    Raises
+    ------
+    MediaError
+        If the file cannot be read, has no sound, ends before ``start`` or contains NaN samples.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from featmer.media import write_audio
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_audio(Path(folder) / "a.wav", np.linspace(0, 0.5, 16000), 16000)
+    ...     signal = read_audio(Path(folder) / "a.wav", start=0.5, end=0.6)
+    >>> signal.shape, signal.dtype.name
+    ((1600,), 'float32')
+    """
+    start, end = _span(path, start, end)
+    first, last = round(start * rate), None if end is None else round(end * rate)
+    with opened(path) as container:
+        if not container.streams.audio:
+            raise MediaError(path, "no audio stream", "give a file with sound, or leave out the audio extractors")
+        stream = container.streams.audio[0]
+        # Native samples and output samples coincide every `native` and `wanted` samples: a part that is resampled from
+        # such a point equals the same part of the whole file.
+        native, wanted = (value // math.gcd(stream.rate, rate) for value in (stream.rate, rate))
+        block = max(0, math.floor(first - _FILTER_SECONDS * rate) // wanted)
+        stop = None if last is None else math.ceil((last / rate + _FILTER_SECONDS) * stream.rate)
+        mono = _decode_mono(path, container, stream, block * native, stop)
+        signal = _resample(mono, stream.rate, rate)
+    signal = signal[first - block * wanted : None if last is None else last - block * wanted]
+    if not len(signal):
+        raise MediaError(path, f"no sound from {start:g} s on", "correct the segment's start; the sound ends before it")
+    if np.isnan(signal).any():
+        raise MediaError(path, "the sound contains NaN samples", "export the file again from its source")
+    return signal
+
+
+def read_frames(
+    path: str | Path, *, fps: float | None = None, start: float | None = None, end: float | None = None
+) -> Iterator[Frame]:
+    """Read the pictures of a video one by one, never the whole video at once.
+
+    Frames are chosen by their presentation time, so that a variable frame rate is sampled evenly; none is repeated.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any video file that ffmpeg reads.
+    fps : float or None, default=None
+        Frames a second to sample; None for every frame.
+    start, end : float or None, default=None
+        Seconds from the beginning of the file; None (or NaN) for its beginning and end.
+
+    Yields
+    ------
+    Frame
+        Upright RGB pictures with their times.
+
+    Raises
+    ------
+    MediaError
+        If the file cannot be read, has no picture, is cut off or ends before ``start``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from featmer.media import write_video
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_video(Path(folder) / "a.mp4", np.zeros((20, 32, 48, 3), dtype=np.uint8), 10)
+    ...     times = [frame.time for frame in read_frames(Path(folder) / "a.mp4", fps=2)]
+    >>> times
+    [0.0, 0.5, 1.0, 1.5]
+    """
+    start, end = _span(path, start, end)
+    previous = None
+    due = start
+    with opened(path) as container:
+        if not container.streams.video:
+            raise MediaError(path, "no video stream", "give a file with a picture, or leave out the face extractors")
+        for picture, time in _decode_pictures(path, container, container.streams.video[0], start, end):
+            # Times are rounded to the container's clock: a frame due at this instant must not be missed by a tick.
+            if time < due - 1e-3:
+                continue
+            image = np.ascontiguousarray(np.rot90(picture.to_ndarray(format="rgb24"), picture.rotation // 90))
+            yield Frame(image, time, previous)
+            previous = image
+            if fps is not None:
+                due = start + (math.floor((time - start + 1e-3) * fps) + 1) / fps
+    if previous is None:
+        raise MediaError(path, f"no picture from {start:g} s on", "correct the segment's times; the video ends before")
+
+
+def _span(path: str | Path, start: float | None, end: float | None) -> tuple[float, float | None]:
+    """Return times with 0 for a missing start and None for a missing end."""
+    start = 0.0 if start is None or math.isnan(start) else float(start)
+    end = None if end is None or math.isnan(end) else float(end)
+    if start < 0 or (end is not None and end <= start):
+        raise MediaError(path, f"no time between start {start:g} s and end {end} s", "correct the segment's times")
+    return start, end
+
+
+def _decode_mono(
+    path: str | Path, container: InputContainer, stream: AudioStream, first: int, stop: int | None
+) -> np.ndarray:
+    """Decode samples ``first`` to ``stop`` (native rate), the mean of the channels."""
+    rate = stream.rate
+    # Stamps coarser than a sample (Matroska: 1 ms) cannot place it: there the samples are counted from the beginning.
+    if clock(stream) * rate <= 1:
+        seek(container, stream, first / rate - _PREROLL_SECONDS)
+    floats = av.AudioResampler(format="fltp")
+    pieces: list[np.ndarray] = []
+    position = begin = first
+    for frame in container.decode(stream):
+        if not pieces and frame.time is not None:
+            position = begin = round((frame.time - origin(container)) * rate)
+        pieces += [piece.to_ndarray().mean(axis=0) for piece in floats.resample(frame)]
+        position += frame.samples
+        if stop is not None and position >= stop:
+            break
+    else:
+        check_whole(path, container, stream, position / rate)
+    mono = np.concatenate([np.zeros(max(0, begin - first), np.float32), *pieces])
+    return mono[max(0, first - begin) : None if stop is None else stop - first + max(0, first - begin)]
+
+
+def _resample(signal: np.ndarray, rate: int, wanted: int) -> np.ndarray:
+    """Change the sample rate of one channel."""
+    if rate == wanted or not len(signal):
+        return signal
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=wanted)
+    frame = sound_frame(signal, "flt", rate)
+    return np.concatenate([part.to_ndarray()[0] for part in resampler.resample(frame) + resampler.resample(None)])
+
+
+def _decode_pictures(
+    path: str | Path, container: InputContainer, stream: VideoStream, start: float, end: float | None
+) -> Iterator[tuple[av.VideoFrame, float]]:
+    """Decode the pictures shown from ``start`` to ``end`` with their times in seconds."""
+    # One thread: workers are the parallelism, and decoding threads would compete with them.
+    stream.codec_context.thread_count = 1
+    seek(container, stream, start)
+    shown_until = start
+    for picture in container.decode(stream):
+        if picture.time is None:
+            continue
+        time = picture.time - origin(container)
+        if end is not None and time >= end:
+            return
+        shown_until = time + float((picture.duration or 0) * clock(stream))
+        if time >= start - 1e-3:
+            yield picture, time
+    check_whole(path, container, stream, shown_until)
+
+
+def sound_frame(samples: np.ndarray, sample_format: str, rate: int) -> av.AudioFrame:
+    """Wrap samples (n_samples,) of one channel as PyAV wants them."""
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples)[None], format=sample_format, layout="mono")
+    frame.sample_rate = rate
+    return frame
