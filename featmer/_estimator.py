@@ -1,0 +1,211 @@
+"""What every featmer estimator shares: X as a table or an array, y in any dress, whole dialogues held out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import GroupShuffleSplit
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, validate_data
+
+from featmer.table import Block, FeatureTable
+
+ARRAY_MODALITY = "features"
+"""The one modality of a plain array."""
+
+
+class TableEstimator(BaseEstimator):
+    """Base of the estimators: takes a FeatureTable or a plain 2-D array as X.
+
+    A plain array is a table of one modality whose rows are dialogues of one
+    turn. A subclass has a parameter ``modalities``: names of those to use, or
+    None for all.
+    """
+
+    modalities: Iterable[str] | None
+    modalities_: dict[str, tuple[str, ...]]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _check_table(self, X: Any, *, reset: bool) -> FeatureTable:
+        if isinstance(X, FeatureTable):
+            table = X if self.modalities is None else X.select(self.modalities)
+            if reset:
+                self.n_features_in_ = table.shape[1]
+        else:
+            table = self._array_as_table(X, reset=reset)
+        if not reset and set(table.modalities) == set(self.modalities_):
+            table = table.select(self.modalities_)  # in the order of fit
+        names = {modality: block.names for modality, block in table.blocks.items()}
+        if reset:
+            if not len(table):
+                raise ValueError("The table has no rows: 0 samples, while a minimum of 1 is required.")
+            self.modalities_ = names
+        elif names != self.modalities_:
+            raise ValueError(_difference(type(self).__name__, names, self.modalities_))
+        return table
+
+    def _array_as_table(self, X: Any, *, reset: bool) -> FeatureTable:
+        if self.modalities is not None:
+            raise ValueError(
+                f"modalities={self.modalities!r} selects from a FeatureTable, but X is a {type(X).__name__}."
+            )
+        dtypes = (np.float64, np.float32)
+        values = validate_data(self, X, reset=reset, dtype=dtypes, ensure_all_finite="allow-nan")
+        columns = getattr(self, "feature_names_in_", range(values.shape[1]))
+        segments = pd.DataFrame({"dialogue": np.arange(len(values)), "turn": 0})
+        return FeatureTable(segments, {ARRAY_MODALITY: Block(values, [f"{ARRAY_MODALITY}.{c}" for c in columns])})
+
+
+def encode_labels(y: ArrayLike, n_rows: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the sorted classes and each row's class number.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_rows,)
+        Labels; a pandas column may be passed as it is.
+    n_rows : int
+        Rows of X.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        The labels that occur.
+    codes : ndarray of int of shape (n_rows,)
+        Index into classes.
+
+    Raises
+    ------
+    ValueError
+        If y is None, a label is missing, or the lengths differ.
+
+    Examples
+    --------
+    >>> encode_labels(pd.Series(["joy", "anger", "joy"]), 3)[1]
+    array([1, 0, 1])
+    """
+    labels = column_or_1d(_check_target(y, n_rows), warn=True)
+    check_classification_targets(labels)
+    classes, codes = np.unique(labels, return_inverse=True)
+    return classes, codes.astype(np.int64)
+
+
+def check_values(y: ArrayLike, n_rows: int) -> NDArray[np.float64]:
+    """Return regression targets as floats of shape (n_rows,) or (n_rows, n_outputs).
+
+    Parameters
+    ----------
+    y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        Numbers; pandas columns may be passed as they are.
+    n_rows : int
+        Rows of X.
+
+    Returns
+    -------
+    ndarray of float64
+        The targets; a single column becomes one dimension.
+
+    Raises
+    ------
+    ValueError
+        If y is None, is not finite, or the lengths differ.
+
+    Examples
+    --------
+    >>> check_values([1, 2], 2)
+    array([1., 2.])
+    """
+    values = np.asarray(_check_target(y, n_rows), np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("Input y contains NaN or infinity; leave out the rows without a target.")
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = column_or_1d(values, warn=True)
+    return values
+
+
+def hold_out_dialogues(table: FeatureTable, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Split rows into training rows and about ``share`` of the dialogues, each whole, for early stopping.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        The rows to split.
+    share : float
+        Share of the dialogues to hold out, between 0 and 1.
+    seed : int
+        Which dialogues.
+
+    Returns
+    -------
+    train, valid : ndarray of int
+        Row numbers; valid is empty where there is but one dialogue or share is 0.
+
+    Examples
+    --------
+    >>> segments = pd.DataFrame({"dialogue": list("aabb"), "turn": [0, 1, 0, 1]})
+    >>> table = FeatureTable(segments, {"text": Block(np.ones((4, 1)), ["text.length"])})
+    >>> [rows.tolist() for rows in hold_out_dialogues(table, 0.5, 0)]
+    [[0, 1], [2, 3]]
+    """
+    rows = np.arange(len(table))
+    dialogues = dialogue_codes(table)
+    if share <= 0 or dialogues.max() == 0:
+        return rows, rows[:0]
+    splitter = GroupShuffleSplit(1, test_size=share, random_state=seed)
+    return next(splitter.split(rows, groups=dialogues))
+
+
+def dialogue_codes(table: FeatureTable) -> NDArray[np.int64]:
+    """Return the number of each row's dialogue; equal names in two corpora are two dialogues.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        The rows.
+
+    Returns
+    -------
+    ndarray of int of shape (n_rows,)
+        Numbers from 0, sorted by corpus and name.
+
+    Examples
+    --------
+    >>> segments = pd.DataFrame({"dialogue": ["b", "a", "b"], "turn": [0, 0, 1]})
+    >>> dialogue_codes(FeatureTable(segments, {}))
+    array([1, 0, 1])
+    """
+    keys = [name for name in ("corpus", "dialogue") if name in table.segments]
+    return np.asarray(table.segments.groupby(keys, dropna=False).ngroup(), np.int64)
+
+
+def _check_target(y: ArrayLike, n_rows: int) -> NDArray[Any]:
+    if y is None:
+        raise ValueError("This estimator requires y to be passed, but the target y is None.")
+    target = np.asarray(y)
+    check_consistent_length(target, np.empty(n_rows))
+    absent = pd.isna(target)
+    if absent.any():
+        rows = np.flatnonzero(absent.reshape(len(target), -1).any(axis=1))
+        raise ValueError(
+            f"Input y contains NaN: {len(rows)} rows have no target (first: row {rows[0]}); leave them out."
+        )
+    return target
+
+
+def _difference(name: str, got: dict[str, tuple[str, ...]], fitted: dict[str, tuple[str, ...]]) -> str:
+    if set(got) != set(fitted):
+        return f"{name} was fitted on the modalities {sorted(fitted)}, but X has {sorted(got)}."
+    modality = next(m for m in fitted if got[m] != fitted[m])
+    return (
+        f"{name} was fitted on other features of {modality!r}: {len(fitted[modality])} features beginning with "
+        f"{fitted[modality][:3]}, but X has {len(got[modality])} beginning with {got[modality][:3]}."
+    )
