@@ -1,0 +1,47 @@
+"""Fit and compare models on one corpus; without arguments, the main job on the demo corpus.
+
+``python experiments/run.py -m model=boosted,transformer seed=0,1,2`` sweeps; runs already done are read from
+``<output>/runs``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hydra
+from extract import make_table
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from featmer import evaluate
+from featmer.report import write_page
+
+
+@hydra.main(version_base=None, config_path="../conf", config_name="config")
+def main(config: DictConfig) -> float:
+    """Return the mean validation score, which is all that a sweep may see."""
+    output, choices = Path(config.output), HydraConfig.get().runtime.choices
+    table = make_table(config)
+    seeds = [config.seed] if isinstance(config.seed, int) else list(config.seed)
+    protocol = instantiate(config.protocol, _convert_="all")
+    results, predictions = evaluate(
+        instantiate(config.model, _convert_="all"),
+        table,
+        **protocol,
+        seeds=seeds,
+        n_jobs=config.n_jobs,
+        cache=output / "runs",
+        return_predictions=True,
+    )
+    if HydraConfig.get().mode == RunMode.RUN:
+        title = f"{choices.corpus}, {choices.features} features, {choices.protocol}"
+        folder = output / "pages" / f"{choices.corpus}-{choices.protocol}"
+        print(write_page(results, predictions, folder, title=title))
+    seen = results[(results["part"] == "valid") & (results["metric"] == protocol["metrics"][0])]
+    return float(seen.loc[seen["model"].isin(list(config.model)), "value"].mean())
+
+
+if __name__ == "__main__":
+    main()
