@@ -42,9 +42,9 @@ def load_ravdess(root: str | Path) -> pd.DataFrame:
     -------
     DataFrame of n_clips rows
         Segments, a clip a row and a dialogue of its own, named by its fields without the modality
-        (``01-06-01-02-01-12``). ``audio`` is its .wav or .flac file, ``video`` the .mp4 with sound (modality 01) or else without (02).
-        Further columns: ``emotion``, ``intensity``, ``channel`` ("speech", "song"), ``repetition`` (1 or 2) and ``sex``
-        of the speaker. There is no official split; split by speaker.
+        (``01-06-01-02-01-12``). ``audio`` is its .wav or .flac file, ``video`` its .mp4, the one with sound (modality
+        01) if both are there. Further columns: ``emotion``, ``intensity``, ``channel`` ("speech", "song"),
+        ``repetition`` (1 or 2) and ``sex`` of the speaker. There is no official split; split by speaker.
 
     Raises
     ------
