@@ -33,7 +33,7 @@ def make_table(config: DictConfig) -> FeatureTable:
         segments, instantiate(config.features.extractors), cache=output / "cache", n_jobs=config.n_jobs
     )
     for modality, block in config.features.get("blocks", {}).items():
-        table = FeatureTable(table.segments, {**table.blocks, modality: instantiate(block)(segments)})
+        table = FeatureTable(table.segments, {**table.blocks, modality: instantiate(block)(segments=segments)})
     choices = hydra.core.hydra_config.HydraConfig.get().runtime.choices
     path = output / f"{choices.corpus}-{choices.features}.parquet"
     table.save(path)

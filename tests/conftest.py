@@ -28,11 +28,26 @@ def shared_data() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def demo_corpus(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder where demo corpus and caches lie as the README's commands would put them."""
+    return tmp_path_factory.mktemp("workplace")
+
+
+@pytest.fixture(scope="session")
+def demo_corpus(workplace: Path) -> pd.DataFrame:
     """Return the segments of the demo corpus, made once a session."""
     from featmer.demo import make_corpus
 
-    return make_corpus(tmp_path_factory.mktemp("demo"), random_state=0)
+    return make_corpus(workplace / "featmer-output" / "demo", random_state=0)
+
+
+@pytest.fixture(scope="session")
+def demo_extraction(workplace: Path, demo_corpus: pd.DataFrame) -> tuple[FeatureTable, pd.DataFrame]:
+    """Return the demo corpus's feature table and failures, extracted once a session."""
+    from featmer import FaceLandmarks, OpenSmile, SentenceEmbedding, extract
+
+    extractors = [OpenSmile(), FaceLandmarks(), SentenceEmbedding()]
+    return extract(demo_corpus, extractors, cache=workplace / "featmer-output" / "cache", n_jobs=2, progress=False)
 
 
 @pytest.fixture(scope="session")
