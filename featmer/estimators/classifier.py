@@ -1,0 +1,204 @@
+"""One label a row from several modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin
+
+from featmer._estimator import encode_labels
+from featmer.estimators.fusion import FusionEstimator, Validation
+from featmer.nn import Head
+from featmer.objectives import Objective
+from featmer.table import FeatureTable
+
+
+class FusionClassifier(ClassifierMixin, FusionEstimator):
+    """Classify utterances from several modalities, in their dialogue.
+
+    Parameters
+    ----------
+    head : str or Head, default="concat"
+        How modalities and turns come together: a name in ``featmer.nn.HEADS``
+        ("concat", "gated", "transformer") or a head with parameters of one's own.
+        ``head__hidden`` and the like work in ``set_params`` for both.
+    objective : str or Objective, default="cross_entropy"
+        What is optimised: a name in ``featmer.objectives.OBJECTIVES`` or an object.
+    modalities : iterable of str, default=None
+        Which modalities of the table to use; None for all.
+    lr : float, default=1e-3
+        Highest learning rate of AdamW.
+    weight_decay : float, default=1e-2
+        Decay of the weights.
+    epochs : int, default=100
+        Most passes over the training rows.
+    batch_size : int, default=256
+        Rows a batch, about: dialogues stay whole.
+    patience : int, default=10
+        Epochs without a better validation loss before training stops.
+    validation_share : float, default=0.15
+        Share of the dialogues held out for early stopping where ``fit`` is given no
+        validation rows; 0 trains for all epochs.
+    random_state : int, RandomState or None, default=None
+        Seed of weights, batches, dropout and the dialogues held out.
+    device : str or torch.device, default=None
+        Where to compute; None takes a GPU if there is one.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    modalities_ : dict of str to tuple of str
+        Modalities seen in fit and the names of their features.
+    history_ : list of dict
+        An entry an epoch: ``epoch, lr, loss, validation_loss``.
+    n_parameters_ : int
+        Trained numbers in the head.
+    module_ : torch.nn.Module
+        Scaling and head.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from featmer import Block, FeatureTable
+    >>> segments = pd.DataFrame({"dialogue": np.repeat(np.arange(10), 4), "turn": np.tile(np.arange(4), 10)})
+    >>> mood = np.where(segments["dialogue"] % 2, "joy", "anger")
+    >>> pitch = np.where(mood == "joy", 220.0, 120.0)[:, None]
+    >>> table = FeatureTable(segments, {"audio": Block(pitch, ["audio.pitch"])})
+    >>> model = FusionClassifier("gated", epochs=20, lr=0.01, random_state=0).fit(table, mood)
+    >>> model.score(table, mood)
+    1.0
+    """
+
+    target = "labels"
+
+    def __init__(
+        self,
+        head: str | Head = "concat",
+        *,
+        objective: str | Objective = "cross_entropy",
+        modalities: Iterable[str] | None = None,
+        lr: float = 1e-3,
+        weight_decay: float = 1e-2,
+        epochs: int = 100,
+        batch_size: int = 256,
+        patience: int = 10,
+        validation_share: float = 0.15,
+        random_state: int | np.random.RandomState | None = None,
+        device: str | torch.device | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            head,
+            objective=objective,
+            modalities=modalities,
+            lr=lr,
+            weight_decay=weight_decay,
+            epochs=epochs,
+            batch_size=batch_size,
+            patience=patience,
+            validation_share=validation_share,
+            random_state=random_state,
+            device=device,
+            verbose=verbose,
+        )
+
+    def fit(self, X: FeatureTable | ArrayLike, y: ArrayLike, validation: Validation = None) -> Self:
+        """Train on a table or a plain array.
+
+        Parameters
+        ----------
+        X : FeatureTable or array-like of shape (n_rows, n_features)
+            Training rows; a plain array's rows are dialogues of one turn.
+        y : array-like of shape (n_rows,)
+            Labels.
+        validation : tuple of (X, y), default=None
+            Rows to stop early on, never trained on; None holds dialogues of X out.
+
+        Returns
+        -------
+        FusionClassifier
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If rows and labels do not fit together, or a name is unknown.
+        TrainingError
+            If the loss is no longer a number.
+        """
+        table = self._check_table(X, reset=True)
+        self.classes_, codes = encode_labels(y, len(table))
+        if validation is None:
+            return self._fit(table, codes, len(self.classes_), None)
+        watched = self._check_table(validation[0], reset=False)
+        return self._fit(table, codes, len(self.classes_), (watched, self._known_codes(validation[1], len(watched))))
+
+    def _known_codes(self, y: ArrayLike, n_rows: int) -> NDArray[np.int64]:
+        """Return the class numbers of validation labels."""
+        labels, codes = encode_labels(y, n_rows)
+        unknown = np.setdiff1d(labels, self.classes_)
+        if len(unknown):
+            raise ValueError(f"The validation rows have labels {list(unknown)} that the training rows lack.")
+        return np.searchsorted(self.classes_, labels)[codes]
+
+    def predict_proba(self, X: FeatureTable | ArrayLike) -> NDArray[np.float64]:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : FeatureTable or array-like of shape (n_rows, n_features)
+            Rows; give whole dialogues to heads that look at the context.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes)
+            Columns in the order of ``classes_``.
+        """
+        return self.objective_.decode(self._outputs(X).double()).cpu().numpy()
+
+    def predict(self, X: FeatureTable | ArrayLike) -> NDArray[Any]:
+        """Return the likeliest label of each row.
+
+        Parameters
+        ----------
+        X : FeatureTable or array-like of shape (n_rows, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            Labels.
+        """
+        likeliest = self._outputs(X).argmax(1).cpu().numpy()
+        return self.classes_[likeliest]
+
+    def decision_function(self, X: FeatureTable | ArrayLike) -> NDArray[np.float64]:
+        """Return scores that order the classes as their probabilities do.
+
+        Parameters
+        ----------
+        X : FeatureTable or array-like of shape (n_rows, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes
+            Log odds of the second class where there are two, else outputs of the head.
+        """
+        outputs = self._outputs(X).double().cpu().numpy()
+        return outputs[:, 1] - outputs[:, 0] if len(self.classes_) == 2 else outputs
+
+    def _fitted(self) -> dict[str, Any]:
+        classes = {"values": self.classes_, "dtype": self.classes_.dtype.str}
+        return {**super()._fitted(), "classes": classes}
+
+    def _restore(self, fitted: Mapping[str, Any]) -> None:
+        super()._restore(fitted)
+        self.classes_ = np.array(fitted["classes"]["values"], fitted["classes"]["dtype"])

@@ -1,0 +1,110 @@
+"""The front of every head: any modality, vector or sequence, becomes one vector of one width."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from featmer.collate import Batch
+
+
+class AttentionPool(nn.Module):
+    """Average frames with learned weights, leaving out what is not there.
+
+    Parameters
+    ----------
+    hidden : int
+        Width of a frame.
+
+    Examples
+    --------
+    >>> frames, real = torch.ones(2, 5, 8), torch.ones(2, 5, dtype=torch.bool)
+    >>> AttentionPool(8)(frames, real).shape
+    torch.Size([2, 8])
+    """
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(hidden, 1)
+
+    def forward(self, frames: Tensor, real: Tensor) -> Tensor:
+        """Pool frames.
+
+        Parameters
+        ----------
+        frames : Tensor, shape (n_rows, n_frames, hidden)
+            The frames.
+        real : Tensor of bool, shape (n_rows, n_frames)
+            False at padding.
+
+        Returns
+        -------
+        Tensor, shape (n_rows, hidden)
+            The weighted means.
+        """
+        # The smallest number, not -inf: a row without any frame must not become NaN.
+        score = self.score(frames).squeeze(-1).float()
+        weight = score.masked_fill(~real, torch.finfo(score.dtype).min).softmax(1)
+        return (weight[..., None] * frames).sum(1)
+
+
+class Encoders(nn.Module):
+    """Bring all modalities of a row to vectors of one width.
+
+    Parameters
+    ----------
+    in_features : mapping of str to int
+        Width of each modality.
+    hidden : int
+        Width of the vectors that come out.
+    dropout : float
+        Share of the vectors' entries set to zero in training.
+    sequences : collection of str, default=()
+        The modalities that come as frames; their frames are pooled by attention.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from featmer import Block, FeatureTable
+    >>> from featmer.collate import collate
+    >>> segments = pd.DataFrame({"dialogue": [1, 1], "turn": [0, 1]})
+    >>> table = FeatureTable(segments, {"text": Block([[1.0], [np.nan]], ["text.length"])})
+    >>> views, present = Encoders({"text": 1}, hidden=8, dropout=0.1)(collate(table))
+    >>> views.shape, present.tolist()
+    (torch.Size([2, 1, 8]), [[True], [False]])
+    """
+
+    def __init__(
+        self, in_features: Mapping[str, int], hidden: int, dropout: float, sequences: Collection[str] = ()
+    ) -> None:
+        super().__init__()
+        self.modalities = tuple(in_features)
+        self.project = nn.ModuleList(
+            nn.Sequential(nn.Linear(width, hidden), nn.LayerNorm(hidden), nn.GELU(), nn.Dropout(dropout))
+            for width in in_features.values()
+        )
+        self.pool = nn.ModuleList(AttentionPool(hidden) if name in sequences else nn.Identity() for name in in_features)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Encode a batch.
+
+        Parameters
+        ----------
+        batch : Batch
+            Standardised rows.
+
+        Returns
+        -------
+        views : Tensor, shape (n_rows, n_modalities, hidden)
+            A vector a modality; zeros where it is missing.
+        present : Tensor of bool, shape (n_rows, n_modalities)
+            False where it is missing.
+        """
+        views = []
+        for name, project, pool in zip(self.modalities, self.project, self.pool, strict=True):
+            view = project(batch.features[name])
+            views.append(pool(view, batch.frames[name]) if name in batch.frames else view)
+        present = torch.stack([batch.present[name] for name in self.modalities], dim=1)
+        return torch.stack(views, dim=1) * present[..., None], present

@@ -1,0 +1,66 @@
+"""What every head is: a small object with parameters that becomes a torch module."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Self
+
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+from featmer.collate import Batch
+
+
+class Head(BaseEstimator, nn.Module):
+    """Base of all heads: from the features of a batch to one output vector a row.
+
+    A head is two things at once. Fresh from its constructor it is a set of
+    scikit-learn parameters (``get_params``, ``clone``, ``head__hidden`` in a grid
+    search). After ``build`` it is a torch module. A subclass stores its parameters
+    in ``__init__`` (after ``super().__init__()``), makes layers in ``build`` and uses
+    them in ``forward``; it knows no device, no file and no loss.
+
+    Examples
+    --------
+    >>> from featmer.nn import Concat
+    >>> head = Concat(hidden=8).build({"audio": 88, "text": 384}, n_outputs=7)
+    >>> sum(parameter.numel() for parameter in head.parameters()) > 88 * 8
+    True
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def build(self, in_features: Mapping[str, int], n_outputs: int, sequences: Collection[str] = ()) -> Self:
+        """Make the layers.
+
+        Parameters
+        ----------
+        in_features : mapping of str to int
+            Width of each modality.
+        n_outputs : int
+            Width of the output.
+        sequences : collection of str, default=()
+            The modalities that come as a sequence of frames a row.
+
+        Returns
+        -------
+        Head
+            Itself, ready to be called with a batch.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must make its layers in build().")
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Map a batch to outputs.
+
+        Parameters
+        ----------
+        batch : Batch
+            Standardised rows of whole dialogues, without NaN.
+
+        Returns
+        -------
+        Tensor, shape (n_rows, n_outputs)
+            Raw scores; an objective says what they mean.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must map a batch to outputs in forward().")

@@ -1,0 +1,281 @@
+"""The one training loop: seeded, scheduled, stopped early on validation dialogues, best weights kept."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from featmer.collate import TensorTable
+from featmer.objectives import Objective
+
+logger = logging.getLogger(__name__)
+
+GRADIENT_NORM = 1.0
+WARM_UP = 0.05  # share of all steps
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message says where it stopped and what to do."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows with their targets.
+
+    Attributes
+    ----------
+    tensors : TensorTable
+        The rows.
+    targets : Tensor, shape (n_rows,) or (n_rows, n_outputs)
+        Class numbers or values, on the device of the rows.
+    """
+
+    tensors: TensorTable
+    targets: Tensor
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train.
+
+    Attributes
+    ----------
+    lr : float
+        Highest learning rate; it warms up over the first steps and falls off as a cosine.
+    weight_decay : float
+        AdamW's decay of the weights.
+    epochs : int
+        Most passes over the rows.
+    batch_size : int
+        Rows a batch, about: dialogues stay whole.
+    patience : int
+        Epochs without a better validation loss before stopping.
+    seed : int
+        Of everything random.
+    progress : bool
+        Whether to show a bar.
+    """
+
+    lr: float
+    weight_decay: float
+    epochs: int
+    batch_size: int
+    patience: int
+    seed: int
+    progress: bool = False
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Make torch repeatable inside and leave no trace outside.
+
+    The global generators and the number of threads are put back. One thread is used
+    on the CPU, where sums would otherwise depend on how many there are.
+
+    Parameters
+    ----------
+    seed : int
+        Seed inside.
+    device : torch.device
+        Where the work is done.
+
+    Examples
+    --------
+    >>> before = torch.get_rng_state()
+    >>> with seeded(0, torch.device("cpu")):
+    ...     noise = torch.rand(3)
+    >>> bool((torch.get_rng_state() == before).all())
+    True
+    """
+    threads = torch.get_num_threads()
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+
+def train(
+    module: nn.Module, objective: Objective, examples: Examples, validation: Examples | None, plan: Plan
+) -> list[dict[str, float]]:
+    """Train a module in place and leave it with its best weights.
+
+    Parameters
+    ----------
+    module : Module
+        Maps a batch to outputs.
+    objective : Objective
+        Compares outputs and targets; its own parameters, if any, are trained too.
+    examples : Examples
+        Rows to train on.
+    validation : Examples or None
+        Rows to watch, never trained on. The weights of the best epoch on them are
+        kept; without them, the weights of the last epoch.
+    plan : Plan
+        How to train.
+
+    Returns
+    -------
+    list of dict
+        An entry an epoch: ``epoch, lr, loss`` and ``validation_loss`` if watched.
+
+    Raises
+    ------
+    TrainingError
+        If the loss is no longer a number.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from featmer import Block, FeatureTable
+    >>> from featmer.nn import Concat
+    >>> from featmer.objectives import MeanSquaredError
+    >>> segments = pd.DataFrame({"dialogue": range(8), "turn": 0})
+    >>> table = FeatureTable(segments, {"text": Block(np.arange(8.0)[:, None], ["text.length"])})
+    >>> targets = torch.arange(8.0)[:, None]
+    >>> plan = Plan(lr=0.01, weight_decay=0.0, epochs=5, batch_size=8, patience=5, seed=0)
+    >>> module, objective = Concat().build({"text": 1}, 1), MeanSquaredError().build(1).learn(targets)
+    >>> history = train(module, objective, Examples(TensorTable(table), targets), None, plan)
+    >>> history[-1]["loss"] < history[0]["loss"]
+    True
+    """
+    rng = np.random.default_rng(plan.seed)
+    optimizer = torch.optim.AdamW(
+        [*module.parameters(), *objective.parameters()], lr=plan.lr, weight_decay=plan.weight_decay
+    )
+    n_steps = plan.epochs * len(examples.tensors.dialogue_batches(plan.batch_size))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share_of_lr(step, n_steps))
+    best = _Best(module, objective)
+    history: list[dict[str, float]] = []
+    bar = tqdm(range(1, plan.epochs + 1), desc="training", unit="epoch", disable=not plan.progress)
+    for epoch in bar:
+        entry = {"epoch": epoch, "lr": schedule.get_last_lr()[0]}
+        entry["loss"] = _learn_epoch(module, objective, examples, optimizer, schedule, plan, rng, epoch)
+        if validation is not None:
+            entry["validation_loss"] = _validation_loss(module, objective, validation, plan.batch_size)
+            best.offer(epoch, entry["validation_loss"])
+        history.append(entry)
+        bar.set_postfix({name: f"{value:.3g}" for name, value in entry.items() if "loss" in name})
+        if validation is not None and epoch - best.epoch >= plan.patience:
+            break
+    best.restore()
+    logger.info("trained %d epochs, kept epoch %d", len(history), best.epoch or len(history))
+    return history
+
+
+def predict(module: nn.Module, tensors: TensorTable, batch_size: int) -> Tensor:
+    """Return the outputs for all rows, in the order of the table.
+
+    Parameters
+    ----------
+    module : Module
+        Maps a batch to outputs.
+    tensors : TensorTable
+        The rows.
+    batch_size : int
+        Rows a batch, about.
+
+    Returns
+    -------
+    Tensor, shape (n_rows, n_outputs)
+        Outputs, float32.
+    """
+    module.eval()
+    batches = tensors.dialogue_batches(batch_size)
+    with torch.no_grad(), _precision(tensors.device):
+        outputs = torch.cat([module(tensors.batch(rows)).float() for rows in batches])
+    ordered = torch.empty_like(outputs)
+    ordered[torch.cat(batches).to(outputs.device)] = outputs
+    return ordered
+
+
+class _Best:
+    """The weights of the best epoch so far."""
+
+    def __init__(self, *modules: nn.Module) -> None:
+        self._modules = modules
+        self._states: list[dict[str, Tensor]] = []
+        self._loss = math.inf
+        self.epoch = 0
+
+    def offer(self, epoch: int, loss: float) -> None:
+        if loss < self._loss:
+            self.epoch, self._loss = epoch, loss
+            self._states = [copy.deepcopy(module.state_dict()) for module in self._modules]
+
+    def restore(self) -> None:
+        for module, state in zip(self._modules, self._states, strict=False):
+            module.load_state_dict(state)
+
+
+def _share_of_lr(step: int, n_steps: int) -> float:
+    """Rise in a line, then fall as a cosine to nothing."""
+    warm_up = max(1, round(WARM_UP * n_steps))
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, n_steps - warm_up)))
+
+
+def _precision(device: torch.device) -> AbstractContextManager[object]:
+    """Half precision on the GPUs that have bfloat16, full precision elsewhere."""
+    half = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=half)
+
+
+def _learn_epoch(
+    module: nn.Module,
+    objective: Objective,
+    examples: Examples,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    plan: Plan,
+    rng: np.random.Generator,
+    epoch: int,
+) -> float:
+    """Step through all batches once; return the mean loss a row."""
+    module.train()
+    total = 0.0
+    for number, rows in enumerate(examples.tensors.dialogue_batches(plan.batch_size, rng)):
+        loss = _loss(module, objective, examples, rows)
+        optimizer.zero_grad()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(module.parameters(), GRADIENT_NORM)
+        if not torch.isfinite(loss + norm):
+            raise TrainingError(
+                f"The loss is {loss.item()} (gradient norm {norm.item()}) in epoch {epoch}, batch {number}, at a "
+                f"learning rate of {schedule.get_last_lr()[0]:.2g}; expected finite numbers. Lower lr (plan: "
+                f"{plan.lr:g}), or look for targets of extreme size."
+            )
+        optimizer.step()
+        schedule.step()
+        total += loss.item() * len(rows)
+    return total / examples.tensors.n_rows
+
+
+def _validation_loss(module: nn.Module, objective: Objective, validation: Examples, batch_size: int) -> float:
+    """Return the mean loss a row, without learning."""
+    module.eval()
+    batches = validation.tensors.dialogue_batches(batch_size)
+    with torch.no_grad():
+        total = sum(_loss(module, objective, validation, rows).item() * len(rows) for rows in batches)
+    return total / validation.tensors.n_rows
+
+
+def _loss(module: nn.Module, objective: Objective, examples: Examples, rows: Tensor) -> Tensor:
+    """Return the loss of the given rows."""
+    batch = examples.tensors.batch(rows)
+    with _precision(examples.tensors.device):
+        outputs = module(batch)
+    return objective.loss(outputs.float(), examples.targets[rows.to(examples.targets.device)], batch)
