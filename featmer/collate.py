@@ -70,6 +70,8 @@ class TensorTable:
         The rows; row i here is row i there.
     device : str or torch.device, default="cpu"
         Where the tensors live.
+    dtype : torch.dtype, default=torch.float32
+        Precision of the features.
 
     Attributes
     ----------
@@ -94,8 +96,11 @@ class TensorTable:
     [[2], [0, 1]]
     """
 
-    def __init__(self, table: FeatureTable, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self, table: FeatureTable, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+    ) -> None:
         self.device = torch.device(device)
+        self.dtype = dtype
         self.n_rows = len(table)
         self.dialogue, self._turn, self._speaker = _dialogue_codes(table.segments)
         self._codes = torch.tensor(np.stack([self.dialogue, self._turn, self._speaker]), device=self.device)
@@ -109,7 +114,7 @@ class TensorTable:
 
     def _numbers(self, block: Block) -> Tensor:
         numbers = block.frames if block.is_sequence else block.values
-        return torch.tensor(np.asarray(numbers), dtype=torch.float32, device=self.device)
+        return torch.tensor(np.asarray(numbers), dtype=self.dtype, device=self.device)
 
     def batch(self, rows: Tensor) -> Batch:
         """Cut rows out as a batch.

@@ -190,12 +190,12 @@ def predict(module: nn.Module, tensors: TensorTable, batch_size: int) -> Tensor:
     Returns
     -------
     Tensor, shape (n_rows, n_outputs)
-        Outputs, float32.
+        Outputs, computed in the precision of the rows.
     """
-    module.eval()
+    module = copy.deepcopy(module).to(tensors.dtype).eval()
     batches = tensors.dialogue_batches(batch_size)
-    with torch.no_grad(), _precision(tensors.device):
-        outputs = torch.cat([module(tensors.batch(rows)).float() for rows in batches])
+    with torch.no_grad():
+        outputs = torch.cat([module(tensors.batch(rows)) for rows in batches])
     ordered = torch.empty_like(outputs)
     ordered[torch.cat(batches).to(outputs.device)] = outputs
     return ordered

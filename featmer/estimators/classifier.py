@@ -161,7 +161,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         ndarray of shape (n_rows, n_classes)
             Columns in the order of ``classes_``.
         """
-        return self.objective_.decode(self._outputs(X).double()).cpu().numpy()
+        outputs = self._outputs(X)
+        return self.objective_.decode(outputs).cpu().numpy()
 
     def predict(self, X: FeatureTable | ArrayLike) -> NDArray[Any]:
         """Return the likeliest label of each row.
@@ -192,7 +193,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes
             Log odds of the second class where there are two, else outputs of the head.
         """
-        outputs = self._outputs(X).double().cpu().numpy()
+        outputs = self._outputs(X).cpu().numpy()
         return outputs[:, 1] - outputs[:, 0] if len(self.classes_) == 2 else outputs
 
     def _fitted(self) -> dict[str, Any]:

@@ -146,14 +146,17 @@ class FusionEstimator(TableEstimator):
     def _outputs(self, X: FeatureTable | ArrayLike) -> torch.Tensor:
         """Return the head's outputs for every row of X."""
         check_is_fitted(self)
-        tensors = TensorTable(self._check_table(X, reset=False), self._device())
+        device = self._device()
+        # In double precision the batch that a row happens to be in leaves no trace.
+        dtype = torch.float64 if device.type == "cpu" else torch.float32
+        tensors = TensorTable(self._check_table(X, reset=False), device, dtype)
         if tensors.sequences != self.sequences_:
             raise ValueError(
                 f"{type(self).__name__} was fitted with sequences for {list(self.sequences_)}, but X has sequences for "
                 f"{list(tensors.sequences)}; pool both tables alike: table.pool()."
             )
-        with seeded(0, tensors.device):
-            return predict(self.module_, tensors, self.batch_size)
+        with seeded(0, device):
+            return predict(self.module_, tensors, self.batch_size).double()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to a folder of weights and JSON, without pickle.

@@ -91,7 +91,7 @@ def write_part(given: str | Part, choices: Mapping[str, type[Part]], kind: str) 
         raise ValueError(
             f"The {kind} {given!r} cannot be saved: its class is not one of {sorted(choices)}; add it there."
         )
-    return {"name": name, "params": given.get_params(deep=False)}
+    return {"name": name, "params": BaseEstimator.get_params(given, deep=False)}
 
 
 def read_part(written: str | Mapping[str, Any], choices: Mapping[str, type[Part]], kind: str) -> str | Part:
@@ -119,9 +119,8 @@ def read_part(written: str | Mapping[str, Any], choices: Mapping[str, type[Part]
     """
     if isinstance(written, str):
         return written
-    part: Part = make_part(written["name"], choices, kind)
-    BaseEstimator.set_params(part, **written["params"])
-    return part
+    check_name(written["name"], choices, kind)
+    return choices[written["name"]](**written["params"])
 
 
 def to_json(description: Mapping[str, Any]) -> str:

@@ -156,7 +156,8 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         ndarray of shape (n_rows,) or (n_rows, n_targets)
             In the units of y.
         """
-        values = self.objective_.decode(self._outputs(X).double()).cpu().numpy()
+        outputs = self._outputs(X)
+        values = self.objective_.decode(outputs).cpu().numpy()
         return values if self.multi_output_ else values[:, 0]
 
     def _fitted(self) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class AttentionPool(nn.Module):
             The weighted means.
         """
         # The smallest number, not -inf: a row without any frame must not become NaN.
-        score = self.score(frames).squeeze(-1).float()
+        score = self.score(frames).squeeze(-1)
         weight = score.masked_fill(~real, torch.finfo(score.dtype).min).softmax(1)
         return (weight[..., None] * frames).sum(1)
 
