@@ -3,8 +3,8 @@
 eSpeak NG is GPL-3. It is loaded here and only here, in a short-lived program that talks to featmer through one JSON and
 one NPZ file, so that neither featmer nor a user's program is ever linked with it.
 
-Usage: ``python speak.py lines.json signals.npz``, where ``lines.json`` is a list of objects like `Plan`; the n-th array
-of ``signals.npz`` is the n-th line as int16 samples, and ``sample_rate`` is their rate in Hz.
+Usage: ``python speak.py plans.json signals.npz``, where ``plans.json`` is a list of objects like `Plan`, and
+``signals.npz`` holds the ``samples`` of all signals one after another (int16), their ``lengths`` and ``rate`` in Hz.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import ctypes
 import json
 import sys
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import espeakng_loader
 import numpy as np
@@ -46,7 +46,7 @@ class _Synthesizer:
         self._callback = _Callback(self._collect)  # kept here, or ctypes frees it while C still calls it
         self._library.espeak_SetSynthCallback(self._callback)
 
-    def _collect(self, samples, n_samples: int, _events: int) -> int:
+    def _collect(self, samples: Any, n_samples: int, _events: int) -> int:
         if samples and n_samples:
             self._chunks.append(np.ctypeslib.as_array(samples, (n_samples,)).copy())
         return 0
@@ -55,7 +55,7 @@ class _Synthesizer:
         """Return one line as int16 samples."""
         self._chunks = []
         if self._library.espeak_SetVoiceByName(plan["voice"].encode()):
-            raise ValueError(f"eSpeak NG has no voice {line['voice']!r}.")
+            raise ValueError(f"eSpeak NG has no voice {plan['voice']!r}.")
         for parameter, value in (
             (_WORDS_PER_MINUTE, plan["rate"]),
             (_PITCH, plan["pitch"]),
@@ -68,12 +68,13 @@ class _Synthesizer:
         return np.concatenate(self._chunks) if self._chunks else np.zeros(0, np.int16)
 
 
-def main(lines_path: str, signals_path: str) -> None:
-    """Speak every line of a JSON file and save the signals."""
+def main(plans_path: str, signals_path: str) -> None:
+    """Speak all lines of a JSON file and save the signals."""
     synthesizer = _Synthesizer()
-    plans: list[Plan] = json.loads(Path(lines_path).read_text("utf-8"))
-    signals = {str(n): synthesizer.speak(plan) for n, plan in enumerate(plans)}
-    np.savez(signals_path, sample_rate=synthesizer.sample_rate, **signals)
+    plans: list[Plan] = json.loads(Path(plans_path).read_text("utf-8"))
+    signals = [synthesizer.speak(plan) for plan in plans]
+    lengths = [len(signal) for signal in signals]
+    np.savez(signals_path, samples=np.concatenate(signals), lengths=lengths, rate=synthesizer.sample_rate)
 
 
 if __name__ == "__main__":

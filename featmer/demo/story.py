@@ -30,8 +30,8 @@ ACCIDENTS = MappingProxyType(
 # How many dialogues begin in each emotion: imbalanced like the field's corpora.
 _OPENINGS = np.array([10, 6, 5, 5, 3, 3, 3])
 _FEWEST_ROWS = 10
-_KEEPS_MOOD, _CATCHES_MOOD = 0.50, 0.36
-_CLEAR_WORDS = 0.5
+_KEEPS_MOOD, _CATCHES_MOOD = 0.54, 0.36
+_CLEAR_WORDS = 0.6
 
 _CORE_AFFECT = {  # valence, arousal
     "neutral": (0.0, -0.2),
@@ -44,7 +44,7 @@ _CORE_AFFECT = {  # valence, arousal
 }
 
 # How often a channel shows the emotion plainly; otherwise it shows a likeness of it, or nothing much.
-_SHOWN = MappingProxyType({"voice": 0.62, "face": 0.58})
+_SHOWN = MappingProxyType({"voice": 0.70, "face": 0.55})
 _MASKED = 0.45
 _LIKENESS = MappingProxyType(
     {
@@ -79,13 +79,19 @@ class Cue:
 
 
 @dataclass(frozen=True)
-class Turn:
-    """One utterance of the story."""
+class Mood:
+    """Who is in which emotion at one turn of a dialogue."""
 
     dialogue: int
     turn: int
     speaker: str
     emotion: str
+
+
+@dataclass(frozen=True)
+class Turn(Mood):
+    """One utterance of the story."""
+
     text: str
     voice: Cue
     face: Cue
@@ -139,8 +145,8 @@ def _show(channel: str, emotion: str, rng: np.random.Generator) -> Cue:
     return Cue(_LIKENESS[channel][emotion], rng.uniform(0.5, 0.9))
 
 
-def _moods(rng: np.random.Generator) -> Iterator[tuple[int, int, str, str]]:
-    """Yield dialogue, turn, speaker and emotion: moods last in a speaker and spread between speakers."""
+def _moods(rng: np.random.Generator) -> Iterator[Mood]:
+    """Yield the moods of all dialogues: they last in a speaker and spread between speakers."""
     openings = [str(emotion) for emotion in rng.permutation(np.repeat(EMOTIONS, _OPENINGS))]
     for dialogue in range(1, len(openings) + 1):
         cast = rng.choice(SPEAKERS, size=rng.integers(2, 4), replace=False)
@@ -159,7 +165,7 @@ def _moods(rng: np.random.Generator) -> Iterator[tuple[int, int, str, str]]:
             if (dialogue, turn) == ACCIDENTS["label typo"]:
                 emotion = "surprise"  # the one that is so often misspelt
             mood[speaker] = heard = emotion
-            yield dialogue, turn, speaker, emotion
+            yield Mood(dialogue, turn, speaker, emotion)
 
 
 def split_of(dialogue: int) -> str:
@@ -173,10 +179,10 @@ def core_affect(emotion: str, rng: np.random.Generator) -> tuple[float, float]:
     return float(rated[0]), float(rated[1])
 
 
-def _balanced(story: list[tuple[int, int, str, str]]) -> bool:
+def _balanced(story: list[Mood]) -> bool:
     """Tell whether every emotion has enough rows, and some in every part."""
-    rows = Counter(emotion for *_, emotion in story)
-    parts = {(split_of(dialogue), emotion) for dialogue, *_, emotion in story}
+    rows = Counter(mood.emotion for mood in story)
+    parts = {(split_of(mood.dialogue), mood.emotion) for mood in story}
     ordered = all(rows["neutral"] > rows[emotion] for emotion in EMOTIONS[1:])
     return ordered and min(rows[emotion] for emotion in EMOTIONS) >= _FEWEST_ROWS and len(parts) == 3 * len(EMOTIONS)
 
@@ -188,6 +194,14 @@ def write_story(rng: np.random.Generator) -> list[Turn]:
         story = list(_moods(rng))
     lines = _Lines(rng)
     return [
-        Turn(*where, emotion, lines.deal(emotion), _show("voice", emotion, rng), _show("face", emotion, rng))
-        for *where, emotion in story
+        Turn(
+            mood.dialogue,
+            mood.turn,
+            mood.speaker,
+            mood.emotion,
+            lines.deal(mood.emotion),
+            _show("voice", mood.emotion, rng),
+            _show("face", mood.emotion, rng),
+        )
+        for mood in story
     ]

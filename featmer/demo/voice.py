@@ -71,16 +71,16 @@ def speak(lines: Sequence[tuple[str, Voice, Cue]], rng: np.random.Generator) -> 
     rngs = rng.spawn(len(lines))
     plans = [_plan(*line, rng) for line, rng in zip(lines, rngs, strict=True)]
     with tempfile.TemporaryDirectory() as folder:
-        questions, answers = Path(folder) / "lines.json", Path(folder) / "signals.npz"
+        questions, answers = Path(folder) / "plans.json", Path(folder) / "signals.npz"
         questions.write_text(json.dumps(plans), "utf-8")
-        script = Path(__file__).with_name("speak.py")
-        subprocess.run([sys.executable, str(script), str(questions), str(answers)], check=True)
+        subprocess.run(
+            [sys.executable, str(Path(__file__).with_name("speak.py")), str(questions), str(answers)], check=True
+        )
         with np.load(answers) as archive:
-            rate = int(archive["sample_rate"])
-            spoken = [archive[str(n)] for n in range(len(lines))]
-    return [
-        _colour(samples, cue, rng, rate) for samples, (_, _, cue), rng in zip(spoken, lines, rngs, strict=True)
-    ], rate
+            rate = int(archive["rate"])
+            spoken = np.split(archive["samples"], np.cumsum(archive["lengths"])[:-1])
+    signals = [_colour(samples, cue, rng, rate) for samples, (_, _, cue), rng in zip(spoken, lines, rngs, strict=True)]
+    return signals, rate
 
 
 def _plan(text: str, voice: Voice, cue: Cue, rng: np.random.Generator) -> dict[str, str | int]:
