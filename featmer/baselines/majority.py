@@ -1,0 +1,76 @@
+"""What any model must beat: the class shares of the training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from featmer._estimator import encode_labels
+from featmer.baselines.base import BaselineClassifier
+
+
+class MajorityClassifier(BaselineClassifier):
+    """Predict the most frequent class whatever the features say.
+
+    Parameters
+    ----------
+    modalities : list of str, default=None
+        Modalities of the table to check; none is looked at.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels seen in fit.
+    shares_ : ndarray of shape (n_classes,)
+        Share of each class among the training rows, which is every row's probability.
+
+    Examples
+    --------
+    >>> MajorityClassifier().fit([[0.0], [1.0], [2.0]], ["joy", "anger", "joy"]).predict([[1.0]])
+    array(['joy'], dtype='<U5')
+    """
+
+    def __init__(self, modalities: Iterable[str] | None = None):
+        self.modalities = modalities
+
+    def fit(self, X: Any, y: ArrayLike, validation: Any = None) -> Self:
+        """Count the classes.
+
+        Parameters
+        ----------
+        X : FeatureTable or array-like of shape (n_rows, n_features)
+            Training rows.
+        y : array-like of shape (n_rows,)
+            Their labels.
+        validation : tuple (X, y), default=None
+            Not used; there is nothing to stop early.
+
+        Returns
+        -------
+        self
+            The fitted classifier.
+        """
+        table = self._check_table(X, reset=True)
+        self.classes_, codes = encode_labels(y, len(table))
+        self.shares_ = np.bincount(codes) / len(codes)
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the class shares for every row.
+
+        Parameters
+        ----------
+        X : FeatureTable or array-like of shape (n_rows, n_features)
+            What to classify.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes)
+            The same row again and again.
+        """
+        check_is_fitted(self)
+        return np.tile(self.shares_, (len(self._check_table(X, reset=False)), 1))
