@@ -1,0 +1,145 @@
+"""Sums over rows, group by group, and the scores that follow from them.
+
+The first half gives arrays of shape (n_groups, ...); the second half takes any array of such sums, of shape
+(..., *shape), and is NaN where the sums hold no row.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featmer.evaluation.outcomes import Outcomes
+
+_TINY = np.finfo(float).eps
+
+
+def confusion(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
+    """Count rows by group, true and predicted label: (n_groups, n_classes, n_classes)."""
+    n_classes = len(outcomes.classes)
+    cell = (groups * n_classes + outcomes.codes(outcomes.target)) * n_classes + outcomes.codes(outcomes.prediction)
+    counts = np.bincount(cell, minlength=n_groups * n_classes**2)
+    return counts.reshape(n_groups, n_classes, n_classes).astype(float)
+
+
+def hits_of_label(label: str, outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
+    """Sum the rows where a label is found, is true, is predicted, and all rows: (n_groups, 4)."""
+    true, predicted = outcomes.target == label, outcomes.prediction == label
+    return _sum_by_group([true & predicted, true, predicted, np.ones_like(true)], groups, n_groups)
+
+
+def log_losses(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
+    """Sum minus the logarithm of the true label's probability, and rows."""
+    rows = np.arange(len(outcomes.target))
+    true = outcomes.known_probabilities()[rows, outcomes.codes(outcomes.target)]
+    return _mean_sums(-np.log(np.clip(true, _TINY, 1.0)), groups, n_groups)
+
+
+def absolute_errors(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
+    """Sum absolute errors, and rows."""
+    return _mean_sums(np.abs(outcomes.prediction - outcomes.target), groups, n_groups)
+
+
+def squared_errors(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
+    """Sum squared errors, and rows."""
+    return _mean_sums((outcomes.prediction - outcomes.target) ** 2, groups, n_groups)
+
+
+def moments(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
+    """Sum rows, x, y, xx, yy and xy of targets x and predictions y.
+
+    Both less the median target: a large offset would drown the variance, and two models' sums can be mixed.
+    """
+    centre = np.median(outcomes.target)
+    x, y = outcomes.target - centre, outcomes.prediction - centre
+    return _sum_by_group([np.ones_like(x), x, y, x * x, y * y, x * y], groups, n_groups)
+
+
+def _mean_sums(values: NDArray, groups: NDArray, n_groups: int) -> NDArray:
+    return _sum_by_group([values, np.ones_like(values)], groups, n_groups)
+
+
+def _sum_by_group(terms: list[NDArray], groups: NDArray, n_groups: int) -> NDArray:
+    return np.stack([np.bincount(groups, term, minlength=n_groups) for term in terms], axis=-1)
+
+
+def accuracy(counts: NDArray) -> NDArray:
+    """Return the share of a confusion matrix on its diagonal."""
+    return _ratio(_right(counts).sum(axis=-1), counts.sum(axis=(-2, -1)))
+
+
+def f1_weighted(counts: NDArray) -> NDArray:
+    """Return F1 averaged in proportion to the true labels."""
+    true = counts.sum(axis=-1)
+    return _ratio((true * np.nan_to_num(_f1_by_label(counts))).sum(axis=-1), true.sum(axis=-1))
+
+
+def f1_macro(counts: NDArray) -> NDArray:
+    """Return the mean F1 of labels that are true or predicted."""
+    return _mean_of_known(_f1_by_label(counts))
+
+
+def uar(counts: NDArray) -> NDArray:
+    """Return the mean recall of true labels."""
+    return _mean_of_known(_ratio(_right(counts), counts.sum(axis=-1)))
+
+
+def _f1_by_label(counts: NDArray) -> NDArray:
+    """Return F1 of shape (..., n_classes), NaN for a label neither true nor predicted."""
+    return _ratio(2 * _right(counts), counts.sum(axis=-1) + counts.sum(axis=-2))
+
+
+def _right(counts: NDArray) -> NDArray:
+    return np.diagonal(counts, axis1=-2, axis2=-1)
+
+
+def f1_of_label(sums: NDArray) -> NDArray:
+    """Return the F1 of one label: 0 where it is neither true nor predicted, NaN where there is no row."""
+    f1 = np.nan_to_num(_ratio(2 * sums[..., 0], sums[..., 1] + sums[..., 2]))
+    return np.where(sums[..., 3] > 0, f1, np.nan)
+
+
+def mean(sums: NDArray) -> NDArray:
+    """Divide a sum by its rows."""
+    return _ratio(sums[..., 0], sums[..., 1])
+
+
+def root_mean(sums: NDArray) -> NDArray:
+    """Return the root of a mean square."""
+    return np.sqrt(mean(sums))
+
+
+def ccc(sums: NDArray) -> NDArray:
+    """Return 0 where either side is constant."""
+    means, variances, covariance = _covariance(sums)
+    gap = means[..., 1] - means[..., 0]
+    concordance = np.nan_to_num(_ratio(2 * covariance, variances.sum(axis=-1) + gap**2))
+    return np.where(sums[..., 0] > 0, concordance, np.nan)
+
+
+def pearson(sums: NDArray) -> NDArray:
+    """Return 0 where either side is constant."""
+    _, variances, covariance = _covariance(sums)
+    correlation = np.nan_to_num(_ratio(covariance, np.sqrt(variances.prod(axis=-1))))
+    return np.where(sums[..., 0] > 0, np.clip(correlation, -1, 1), np.nan)
+
+
+def _covariance(sums: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Return means and variances of x and y (..., 2) and their covariance; rounding of a constant counts as 0."""
+    moments = _ratio(sums[..., 1:6], sums[..., :1])
+    means, squares = moments[..., :2], moments[..., 2:4]
+    variances = squares - means**2
+    variances = np.where(variances > 1e-14 * squares, variances, 0.0)
+    covariance = moments[..., 4] - means.prod(axis=-1)
+    return means, variances, np.where(variances.all(axis=-1), covariance, 0.0)
+
+
+def _ratio(numerator: NDArray, denominator: NDArray) -> NDArray:
+    """Divide; NaN, without a warning, where the denominator is not above 0."""
+    shape = np.broadcast_shapes(np.shape(numerator), np.shape(denominator))
+    return np.divide(numerator, denominator, out=np.full(shape, np.nan), where=denominator > 0)
+
+
+def _mean_of_known(values: NDArray) -> NDArray:
+    known = ~np.isnan(values)
+    return _ratio(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))

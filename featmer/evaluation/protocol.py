@@ -1,0 +1,177 @@
+"""Fit and score several models under one protocol that test rows cannot leave."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from joblib import Parallel, delayed
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from tqdm.auto import tqdm
+
+from featmer._checks import check_name
+from featmer.evaluation.identity import digest, name_of, versions
+from featmer.evaluation.metrics import Metric, find_metrics
+from featmer.evaluation.outcomes import as_labels, is_values
+from featmer.evaluation.runs import Run, Task, perform
+from featmer.evaluation.splits import make_splits
+from featmer.table import FeatureTable
+
+logger = logging.getLogger(__name__)
+
+BASELINE = "majority"
+LABEL_METRICS = ("f1_weighted", "f1_macro", "uar", "accuracy", "log_loss", "ece", "f1_per_class")
+VALUE_METRICS = ("ccc", "pearson", "mae", "rmse")
+COLUMNS = (
+    *("corpus", "model", "model_digest", "features_digest", "target", "protocol", "fold", "seed", "part", "metric"),
+    *("value", "low", "high", "n_rows", "n_train_rows", "n_left_out", "fit_seconds", "predict_seconds"),
+    *("peak_memory_mb", "parameters", "versions", "started", "error"),
+)
+
+
+def evaluate(
+    models: Any,
+    table: FeatureTable,
+    *,
+    target: str = "emotion",
+    splitter: Any = "by_dialogue",
+    metrics: Iterable[str | Metric] | None = None,
+    seeds: Iterable[int] = (0,),
+    n_jobs: int = 1,
+    n_bootstrap: int = 1000,
+    cache: str | os.PathLike[str] | None = None,
+    return_predictions: bool = False,
+    progress: bool = True,
+) -> pd.DataFrame | tuple[pd.DataFrame, pd.DataFrame]:
+    """Fit and score several models on the same folds and seeds.
+
+    A model sees the features and targets of training rows and nothing of the test rows. Early stopping may use
+    whole validation dialogues taken from training: they reach ``fit`` as ``validation=(X, y)`` where it has that
+    parameter. Every model is asked about all rows of a part, and scored on those that have a target.
+
+    Parameters
+    ----------
+    models : dict of str to estimator, or one estimator
+        Anything with scikit-learn's ``fit`` and ``predict``; each is cloned, and every ``random_state`` set to the
+        seed. A majority baseline is added where none is called "majority".
+    table : FeatureTable of n_rows rows
+        Features and segments.
+    target : str, default="emotion"
+        Column of the segments: floats are values to estimate, all else labels. Rows without one are left out.
+    splitter : str, splitter, scikit-learn splitter or list of row numbers, default="by_dialogue"
+        As for `featmer.evaluation.splits.make_splits`.
+    metrics : iterable of str or Metric, default=None
+        Names in ``METRICS``, ``"f1:<label>"``, or ``"f1_per_class"`` for all labels; the first is the one to rank
+        by. None takes those that fit the target.
+    seeds : iterable of int, default=(0,)
+        Each fold is run once a seed.
+    n_jobs : int, default=1
+        Runs side by side. Scores do not depend on it.
+    n_bootstrap : int, default=1000
+        Resamples of dialogues for the interval of each score; 0 leaves intervals out.
+    cache : path-like, default=None
+        Folder in which finished runs are kept, and from which they are read when nothing they depend on changed.
+    return_predictions : bool, default=False
+        Also return every prediction.
+    progress : bool, default=True
+        Show a bar.
+
+    Returns
+    -------
+    results : DataFrame
+        A row a model, fold, seed, part ("valid", "test") and metric: ``value`` with its 95 % interval ``low`` to
+        ``high``, rows, costs, digests and versions. A model that failed has NaN and its reason in ``error``.
+    predictions : DataFrame
+        With ``return_predictions``: a row an utterance and run, with ``target``, ``prediction`` and ``p.<class>``.
+
+    Raises
+    ------
+    ValueError
+        If target, metrics or splits do not fit the table.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from featmer import Block
+    >>> segments = pd.DataFrame({"dialogue": np.arange(40) // 4, "turn": np.arange(40) % 4})
+    >>> segments["emotion"] = ["joy", "fear"] * 20
+    >>> table = FeatureTable(segments, {"text": Block(np.arange(40.0)[:, None] % 2, ["text.exclamation"])})
+    >>> results = evaluate(DecisionTreeClassifier(), table, metrics=["uar"], progress=False)
+    >>> results[results.part == "test"].groupby("model").value.mean().to_dict()
+    {'DecisionTreeClassifier': 1.0, 'majority': 0.5}
+    """
+    models = _with_baseline(models, table, target)
+    chosen = _find_metrics(metrics, table.segments[target])
+    task = Task.of(table, target, chosen, n_bootstrap)
+    splits = make_splits(splitter, table.segments, table.segments[target])
+    seeds = tuple(seeds)
+    runs = [
+        Run(name, model, fold, seed, split)
+        for name, model in models.items()
+        for fold, split in enumerate(splits)
+        for seed in seeds
+    ]
+    done = _perform_all(task, runs, n_jobs, None if cache is None else Path(cache), progress)
+    common = {
+        "corpus": _name_of_corpus(table),
+        "features_digest": table.digest(),
+        "target": target,
+        "protocol": name_of(splitter),
+        "versions": versions(),
+    }
+    results = pd.concat([scores for scores, _ in done], ignore_index=True).assign(**common)
+    results["model_digest"] = results["model"].map({name: digest(model) for name, model in models.items()})
+    results = results[list(COLUMNS)]
+    if not return_predictions:
+        return results
+    answers = [predictions for _, predictions in done if len(predictions)]
+    return results, pd.concat(answers, ignore_index=True) if answers else pd.DataFrame()
+
+
+def _perform_all(
+    task: Task, runs: list[Run], n_jobs: int, cache: Path | None, progress: bool
+) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+    jobs = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(perform)(task, run, cache) for run in runs)
+    done = []
+    for run, outcome in zip(runs, tqdm(jobs, total=len(runs), desc="runs", disable=not progress), strict=True):
+        failure = outcome[0]["value"].isna() & (outcome[0]["n_rows"] == 0)
+        if failure.any():
+            reason = outcome[0]["error"].iloc[0].splitlines()[0]
+            logger.warning("%s failed on fold %d with seed %d: %s", run.model, run.fold, run.seed, reason)
+        done.append(outcome)
+    return done
+
+
+def _with_baseline(models: Any, table: FeatureTable, target: str) -> dict[str, Any]:
+    if not isinstance(table, FeatureTable):
+        raise TypeError(f"Got {type(table).__name__}, expected a FeatureTable: FeatureTable(segments, blocks).")
+    check_name(target, table.segments.columns, "target")
+    models = dict(models) if isinstance(models, Mapping) else {type(models).__name__: models}
+    if BASELINE not in models:
+        models[BASELINE] = DummyRegressor() if is_values(table.segments[target]) else DummyClassifier(strategy="prior")
+    return models
+
+
+def _find_metrics(metrics: Iterable[str | Metric] | None, target: pd.Series) -> tuple[Metric, ...]:
+    values = is_values(target)
+    names = metrics or (VALUE_METRICS if values else LABEL_METRICS)
+    found = find_metrics(names, [] if values else sorted(set(as_labels(target.dropna()))))
+    for metric in found:
+        if (metric.needs == "values") != values:
+            kind, fitting = ("values", VALUE_METRICS) if values else ("labels", LABEL_METRICS)
+            raise ValueError(
+                f"Metric {metric.name!r} needs {metric.needs}, but target {target.name!r} ({target.dtype}) "
+                f"holds {kind}. Choose from {list(fitting)}."
+            )
+    return found
+
+
+def _name_of_corpus(table: FeatureTable) -> str:
+    if "corpus" not in table.segments:
+        return ""
+    return "+".join(sorted(table.segments["corpus"].dropna().astype(str).unique()))

@@ -1,0 +1,295 @@
+"""One model, one fold, one seed: fitted on training rows only, scored, measured, and kept."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
+
+from featmer.evaluation.groups import Rows
+from featmer.evaluation.identity import content_of, digest, versions
+from featmer.evaluation.metrics import Metric
+from featmer.evaluation.outcomes import PROBABILITY, Outcomes
+from featmer.evaluation.splits import Split
+from featmer.evaluation.stats import cluster_bootstrap, interval
+from featmer.table import FeatureTable
+
+PARTS = ("valid", "test")
+COSTS = ("fit_seconds", "predict_seconds", "peak_memory_mb", "parameters")
+_PLACE = ("corpus", "dialogue", "turn", "speaker")
+# All that a model may know of an utterance beside its features; labels are none of these.
+_KNOWN_COLUMNS = (*_PLACE, "start", "end", "audio", "video", "text", "split")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked of every model: rows, targets and how to score.
+
+    Parameters
+    ----------
+    table : FeatureTable of n_rows rows
+        Features, without any label.
+    targets : ndarray of shape (n_rows,)
+        Labels (strings or whole numbers) or values (floats).
+    known : ndarray of bool of shape (n_rows,)
+        Rows that have a target.
+    metrics : tuple of Metric
+        What to compute.
+    n_bootstrap : int
+        Resamples for the intervals; 0 leaves the intervals out.
+
+    Examples
+    --------
+    >>> from featmer.table import Block
+    >>> segments = pd.DataFrame({"dialogue": [1, 1], "turn": [0, 1], "emotion": ["joy", None]})
+    >>> task = Task.of(FeatureTable(segments, {"text": Block([[1.0], [2.0]], ["text.length"])}), "emotion", (), 0)
+    >>> task.known.tolist(), "emotion" in task.table.segments
+    ([True, False], False)
+    """
+
+    table: FeatureTable
+    targets: NDArray[Any]
+    known: NDArray[np.bool_]
+    metrics: tuple[Metric, ...]
+    n_bootstrap: int
+
+    @classmethod
+    def of(cls, table: FeatureTable, target: str, metrics: tuple[Metric, ...], n_bootstrap: int) -> Task:
+        """Take the target out of a table, with all other labels."""
+        segments = table.segments
+        columns = [name for name in segments.columns if name in _KNOWN_COLUMNS]
+        bare = FeatureTable(segments[columns], table.blocks, provenance=table.provenance)
+        return cls(bare, read_target(segments[target]), segments[target].notna().to_numpy(bool), metrics, n_bootstrap)
+
+    def labelled(self, rows: Rows) -> tuple[FeatureTable, NDArray[Any]]:
+        """Return the rows that have a target, as X and y."""
+        rows = rows[self.known[rows]]
+        return self.table[rows], self.targets[rows]
+
+    def digest(self) -> str:
+        """Return a fingerprint of everything that a score depends on, but model and rows."""
+        return digest(
+            {
+                "features": self.table.digest(),
+                "segments": content_of(self.table.segments),
+                "targets": [str(target) for target in self.targets],
+                "metrics": [metric.name for metric in self.metrics],
+                "n_bootstrap": self.n_bootstrap,
+                "versions": versions(),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model on one fold with one seed.
+
+    Parameters
+    ----------
+    model : str
+        Name in the results.
+    estimator : estimator
+        Cloned before it is fitted.
+    fold, seed : int
+        Which fold and which seed.
+    split : Split
+        Rows of the fold.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> Run("majority", DummyClassifier(), 0, 0, Split(*np.eye(3, dtype=int))).fold
+    0
+    """
+
+    model: str
+    estimator: Any
+    fold: int
+    seed: int
+    split: Split
+
+    def digest(self) -> str:
+        """Return a fingerprint of model, seed and rows."""
+        return digest([self.estimator, self.seed, *(rows.tolist() for rows in self.split)])
+
+
+def read_target(column: pd.Series) -> NDArray[Any]:
+    """Return a column of any kind, Arrow-backed ones too, as a plain array that scikit-learn takes.
+
+    Examples
+    --------
+    >>> read_target(pd.Series(["joy", None], dtype="str")).tolist(), read_target(pd.Series([1, 2])).dtype.kind
+    (['joy', ''], 'i')
+    """
+    if pd.api.types.is_float_dtype(column.dtype):
+        return column.to_numpy(float)
+    if pd.api.types.is_integer_dtype(column.dtype) and not column.hasnans:
+        return column.to_numpy(np.int64)
+    return np.array([str(label) if known else "" for label, known in zip(column, column.notna(), strict=True)])
+
+
+def perform(task: Task, run: Run, folder: Path | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Fit and score one run, or read it where it was done before; a failure is a result.
+
+    Parameters
+    ----------
+    task : Task
+        What is asked.
+    run : Run
+        Who is asked.
+    folder : Path or None
+        Where finished runs are kept.
+
+    Returns
+    -------
+    scores : DataFrame
+        A row a part and metric.
+    predictions : DataFrame
+        A row a scored utterance.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from featmer.evaluation.metrics import METRICS
+    >>> from featmer.table import Block
+    >>> segments = pd.DataFrame({"dialogue": [1, 2, 3], "turn": 0, "emotion": "joy"})
+    >>> table = FeatureTable(segments, {"text": Block(np.ones((3, 1)), ["text.length"])})
+    >>> split = Split(np.array([0]), np.array([1]), np.array([2]))
+    >>> task = Task.of(table, "emotion", (METRICS["accuracy"],), 0)
+    >>> perform(task, Run("majority", DummyClassifier(), 0, 0, split))[0].value.tolist()
+    [1.0, 1.0]
+    """
+    path = folder and folder / f"{digest([task.digest(), run.digest()])}.parquet"
+    if path and path.exists():
+        scores = pd.read_parquet(path)
+        predictions = pd.read_parquet(_beside(path))
+    else:
+        scores, predictions = _try(task, run)
+        if path and not scores["error"].any():
+            _write(predictions, _beside(path))
+            _write(scores, path)
+    place: dict[str, Any] = {"model": run.model, "fold": run.fold, "seed": run.seed}
+    return scores.assign(**place), predictions.assign(**place)
+
+
+def _try(task: Task, run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    try:
+        predictions, costs = _predict(task, run)
+        scores = pd.DataFrame(_score(task, predictions))
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        scores = pd.DataFrame([_no_score(part, metric, 0, reason) for part in PARTS for metric in task.metrics])
+        predictions, costs = pd.DataFrame(), (np.nan,) * len(COSTS)
+    measures: dict[str, Any] = {
+        "n_train_rows": int(task.known[run.split.train].sum()),
+        "n_left_out": int((~task.known[np.concatenate(run.split)]).sum()),
+        "started": started,
+        **dict(zip(COSTS, costs, strict=True)),
+    }
+    return scores.assign(**measures), predictions
+
+
+def _predict(task: Task, run: Run) -> tuple[pd.DataFrame, tuple[float, ...]]:
+    _forget_peak_memory()
+    start = time.perf_counter()
+    model = _fit(task, run)
+    fitted = time.perf_counter()
+    parts = [_answer(task, model, part, getattr(run.split, part)) for part in PARTS]
+    costs = (fitted - start, time.perf_counter() - fitted, _peak_memory_mb(), _count_parameters(model))
+    return pd.concat([part for part in parts if len(part)], ignore_index=True), costs
+
+
+def _fit(task: Task, run: Run) -> Any:
+    model = clone(run.estimator)
+    seeds = [name for name in model.get_params() if name.split("__")[-1] == "random_state"]
+    model.set_params(**dict.fromkeys(seeds, run.seed))
+    X, y = task.labelled(run.split.train)
+    if task.known[run.split.valid].any() and has_fit_parameter(model, "validation"):
+        return model.fit(X, y, validation=task.labelled(run.split.valid))
+    return model.fit(X, y)
+
+
+def _answer(task: Task, model: Any, part: str, rows: Rows) -> pd.DataFrame:
+    """Ask for every row, for a dialogue is a context; keep the answers that can be scored."""
+    known = task.known[rows]
+    if not known.any():
+        return pd.DataFrame()
+    table = task.table[rows]
+    columns = [column for column in _PLACE if column in table.segments]
+    answers = table.segments[columns].assign(
+        part=part, row=rows, target=task.targets[rows], prediction=np.asarray(model.predict(table))
+    )
+    if len(getattr(model, "classes_", ())) and hasattr(model, "predict_proba"):
+        names = [f"{PROBABILITY}{label}" for label in model.classes_]
+        probabilities = pd.DataFrame(np.asarray(model.predict_proba(table)), columns=names)
+        answers = pd.concat([answers, probabilities], axis=1)
+    return answers[known]
+
+
+def _score(task: Task, predictions: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    for part, rows in predictions.groupby("part", sort=False):
+        outcomes = Outcomes.of_frame(rows)
+        for metric in task.metrics:
+            if metric.needs == "probabilities" and outcomes.probabilities is None:
+                yield _no_score(part, metric, len(rows), "no predict_proba")
+            else:
+                draws = cluster_bootstrap(metric, rows, n_resamples=task.n_bootstrap)
+                low, high = interval(draws)
+                scored = {"value": metric.score(outcomes), "low": low, "high": high}
+                yield {**_no_score(part, metric, len(rows), ""), **scored}
+
+
+def _no_score(part: Any, metric: Metric, n_rows: int, error: str) -> dict[str, Any]:
+    empty = dict.fromkeys(("value", "low", "high"), np.nan)
+    return {"part": part, "metric": metric.name, **empty, "n_rows": n_rows, "error": error}
+
+
+def _count_parameters(model: Any) -> float:
+    """Return the number of learned weights, where a model tells it."""
+    model = model[-1] if hasattr(model, "named_steps") else model
+    if hasattr(model, "n_parameters_"):
+        return float(model.n_parameters_)
+    if hasattr(model, "coef_"):
+        return float(np.size(model.coef_) + np.size(model.intercept_))
+    return np.nan
+
+
+def _forget_peak_memory() -> None:
+    """Ask Linux to measure this process's peak memory from now on."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return
+
+
+def _peak_memory_mb() -> float:
+    """Return the largest resident memory of this process since it was last reset; NaN where the system is not Linux."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return np.nan
+    sizes = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    return int(sizes["VmHWM"].split()[0]) / 1024
+
+
+def _beside(path: Path) -> Path:
+    return path.with_suffix(".predictions.parquet")
+
+
+def _write(frame: pd.DataFrame, path: Path) -> None:
+    """Write in one step, so that a killed run leaves no half file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    frame.to_parquet(part)
+    part.replace(path)
