@@ -1,0 +1,27 @@
+"""Extractors: small stateless objects that describe sound, pictures or text."""
+
+from featmer.extractors.acoustic import OpenSmile
+from featmer.extractors.base import Absence, Extractor, Features, UndescribableError
+from featmer.extractors.face import FaceLandmarks
+from featmer.extractors.sources import AudioExtractor, TextExtractor, VideoExtractor
+from featmer.extractors.text import SentenceEmbedding
+
+EXTRACTORS: dict[str, type[Extractor]] = {
+    "opensmile": OpenSmile,
+    "face_landmarks": FaceLandmarks,
+    "sentence_embedding": SentenceEmbedding,
+}
+
+__all__ = [
+    "EXTRACTORS",
+    "Absence",
+    "AudioExtractor",
+    "Extractor",
+    "FaceLandmarks",
+    "Features",
+    "OpenSmile",
+    "SentenceEmbedding",
+    "TextExtractor",
+    "UndescribableError",
+    "VideoExtractor",
+]

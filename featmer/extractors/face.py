@@ -1,0 +1,233 @@
+"""Facial features by MediaPipe; hides its landmarker, its noise on stderr, and the geometry of the head."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featmer._checks import require
+from featmer.extractors.models import file_sha256, find_face_model
+from featmer.extractors.sources import VideoExtractor
+from featmer.media import Frame
+
+# fmt: off
+BLENDSHAPES = (
+    "_neutral", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff",
+    "cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight",
+    "eyeLookInLeft", "eyeLookInRight", "eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight",
+    "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight", "jawForward", "jawLeft", "jawOpen", "jawRight",
+    "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft", "mouthFrownRight", "mouthFunnel",
+    "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft", "mouthPressRight", "mouthPucker",
+    "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthSmileLeft",
+    "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight",
+    "noseSneerLeft", "noseSneerRight",
+)
+# fmt: on
+"""MediaPipe's 52 blendshapes, in its order."""
+
+
+class FaceLandmarks(VideoExtractor):
+    """Describe the largest face of each frame by MediaPipe's FaceLandmarker.
+
+    A frame gives 52 blendshapes (0 to 1), the pose of the head in degrees, and action units: means of the blendshapes
+    that stand for them, by the table ``featmer/resources/blendshape_to_au.csv``, which names its sources. Each frame is
+    looked at on its own, so that a row's values depend on no other row.
+
+    Parameters
+    ----------
+    model : path or None, default=None
+        A ``face_landmarker.task`` file; None finds one, see `featmer.extractors.models.find_face_model`.
+    fps : float, default=5.0
+        Frames a second to look at.
+    level : {"functionals", "frames"}, default="functionals"
+        Mean, deviation and maximum of every channel and the share of frames with a face; or the frames with a face.
+    max_faces : int, default=3
+        Faces looked for in a frame; more than one face is a warning in the failure table.
+
+    Attributes
+    ----------
+    channels : tuple of str
+        ``"face.blendshape.jawOpen"``, ``"face.pose.yaw"``, ``"face.au.AU12"``, ...
+    names : tuple of str
+        Names of the values of a clip: channels, with ``_mean``, ``_std`` and ``_max`` as functionals.
+
+    Notes
+    -----
+    Pitch is positive when the face looks down, yaw when it turns to the right of the picture, roll when the head tilts
+    counter-clockwise in the picture.
+
+    References
+    ----------
+    Lugaresi et al. (2019), "MediaPipe: a framework for building perception pipelines".
+    Ekman, Friesen & Hager (2002), "Facial Action Coding System: the manual".
+
+    Examples
+    --------
+    >>> extractor = FaceLandmarks(fps=2, level="frames")
+    >>> extractor.names[1], extractor.names[52:55]
+    ('face.blendshape.browDownLeft', ('face.pose.pitch', 'face.pose.yaw', 'face.pose.roll'))
+    >>> extractor.describe(Frame(np.zeros((96, 96, 3), np.uint8), time=0.0))
+    (None, {'face_count': 0, 'face_size': nan})
+    """
+
+    modality = "face"
+    packages = ("av", "mediapipe")
+    subject = "face"
+    quality_statistics = {"face_count": max, "face_size": np.mean}
+
+    def __init__(
+        self, model: str | None = None, *, fps: float = 5.0, level: str = "functionals", max_faces: int = 3
+    ) -> None:
+        super().__init__(fps=fps, level=level)
+        self.model = model
+        self.max_faces = max_faces
+
+    @property
+    def channels(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Names of the values of one frame."""
+        return _CHANNELS
+
+    def fingerprint(self) -> dict[str, str]:
+        """Return the versions of the packages and the hash of the model file.
+
+        Returns
+        -------
+        dict of str to str
+            Version of each package; hash of the model file.
+
+        Raises
+        ------
+        MissingExtra
+            If mediapipe is missing.
+        MissingModelError
+            If no model file is found.
+        """
+        return {**super().fingerprint(), "model": file_sha256(find_face_model(self.model))}
+
+    def describe(self, frame: Frame) -> tuple[NDArray[np.float64] | None, dict[str, float]]:
+        """Describe the largest face of a picture.
+
+        Parameters
+        ----------
+        frame : Frame
+            Upright RGB picture.
+
+        Returns
+        -------
+        values : ndarray of shape (n_channels,) or None
+            None if there is no face.
+        quality : dict
+            ``face_count``, and ``face_size``: the share of the picture that the face's box covers.
+        """
+        mediapipe = require("mediapipe", "video")
+        image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame.image)
+        found = _open_landmarker(str(find_face_model(self.model)), self.max_faces).detect(image)
+        sizes = [_box_size(landmarks) for landmarks in found.face_landmarks]
+        if not sizes:
+            return None, {"face_count": 0, "face_size": np.nan}
+        largest = int(np.argmax(sizes))
+        scores = {category.category_name: category.score for category in found.face_blendshapes[largest]}
+        blendshapes = np.array([scores[name] for name in BLENDSHAPES])
+        pose = _head_pose(found.facial_transformation_matrixes[largest])
+        values = np.concatenate([blendshapes, pose, _AU_WEIGHTS @ blendshapes])
+        return values, {"face_count": len(sizes), "face_size": sizes[largest]}
+
+    def warn(self, quality: dict[str, float]) -> tuple[tuple[str, str], ...]:
+        """Warn when several faces were seen, for the largest need not be the speaker's.
+
+        Parameters
+        ----------
+        quality : dict of str to float
+            Quality of the clip.
+
+        Returns
+        -------
+        tuple of (reason, advice)
+            One warning or none.
+        """
+        if quality["face_count"] < 2:
+            return ()
+        return (
+            (f"{quality['face_count']:.0f} faces", "the largest was used; crop the video if it is not the speaker's"),
+        )
+
+
+def _read_action_units() -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """Return the names of the action units and the weight of each blendshape in them."""
+    text = (resources.files("featmer") / "resources" / "blendshape_to_au.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    weights = np.zeros((len(rows), len(BLENDSHAPES)))
+    for row, weight in zip(rows, weights, strict=True):
+        parts = row["blendshapes"].split()
+        weight[[BLENDSHAPES.index(part) for part in parts]] = 1 / len(parts)
+    return tuple(row["au"] for row in rows), weights
+
+
+_ACTION_UNITS, _AU_WEIGHTS = _read_action_units()
+_CHANNELS = (
+    *(f"face.blendshape.{name}" for name in BLENDSHAPES),
+    *(f"face.pose.{angle}" for angle in ("pitch", "yaw", "roll")),
+    *(f"face.au.{name}" for name in _ACTION_UNITS),
+)
+
+
+def _head_pose(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return pitch, yaw and roll in degrees of a 4 x 4 transformation (x right, y up, z to the camera)."""
+    # The columns may be scaled: a rotation has columns of length 1.
+    rotation = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
+    pitch = np.arctan2(rotation[2, 1], rotation[2, 2])
+    yaw = np.arctan2(-rotation[2, 0], np.hypot(rotation[2, 1], rotation[2, 2]))
+    roll = np.arctan2(rotation[1, 0], rotation[0, 0])
+    return np.degrees([pitch, yaw, roll])
+
+
+def _box_size(landmarks: list[Any]) -> float:
+    """Return the share of the picture within a face's box."""
+    x = [landmark.x for landmark in landmarks]
+    y = [landmark.y for landmark in landmarks]
+    return (max(x) - min(x)) * (max(y) - min(y))
+
+
+@cache
+def _open_landmarker(model: str, max_faces: int) -> Any:
+    """Open the landmarker once a process."""
+    tasks = require("mediapipe.tasks.python", "video")
+    options = tasks.vision.FaceLandmarkerOptions(
+        base_options=tasks.BaseOptions(model_asset_path=model),
+        running_mode=tasks.vision.RunningMode.IMAGE,
+        num_faces=max_faces,
+        output_face_blendshapes=True,
+        output_facial_transformation_matrixes=True,
+    )
+
+    class Landmarker(tasks.vision.FaceLandmarker):
+        """A landmarker that ends with the process: the thread that would close it then has ended before."""
+
+        def __del__(self) -> None:
+            pass
+
+    with _quiet_stderr():
+        return Landmarker.create_from_options(options)
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Drop what native code writes to stderr: MediaPipe logs its start there and heeds no variable that forbids it."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -1,0 +1,363 @@
+"""Bases of the extractors of sound, pictures and text; their authors write `names` and `describe`, nothing else.
+
+Hides reading, silence and length checks, one decoding for several extractors, and statistics over frames.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featmer._checks import check_name
+from featmer.extractors.base import Absence, Extractor, Features, Outcome, UndescribableError, attempt, checked
+from featmer.media import Frame, read_audio, read_frames
+
+# Below this peak 16-bit sound has two bits left: digital silence, with the dither of a codec at most.
+_SILENCE = 1e-4
+
+
+class AudioExtractor(Extractor):
+    """Base of extractors that describe sound.
+
+    The author writes ``names`` and ``describe(signal, rate)``. The sound comes as one channel at ``rate``; what is
+    shorter than ``min_seconds`` or silent never reaches `describe`.
+
+    Attributes
+    ----------
+    rate : int
+        Samples a second (Hz) that `describe` is given.
+    min_seconds : float
+        Shortest sound that can be described.
+
+    Examples
+    --------
+    >>> class Loudness(AudioExtractor):
+    ...     names = ("audio.loudness",)
+    ...
+    ...     def describe(self, signal, rate):
+    ...         return np.array([np.sqrt(np.mean(signal**2))])
+    >>> Loudness().features(np.full(16000, 0.5, np.float32)).values
+    array([0.5], dtype=float32)
+    """
+
+    modality = "audio"
+    column = "audio"
+    packages: ClassVar[tuple[str, ...]] = ("av",)
+    rate: int = 16000
+    min_seconds: float = 0.0
+
+    @property
+    def sampling(self) -> float:
+        """Sample rate in Hz."""
+        return self.rate
+
+    def describe(self, signal: NDArray[np.float32], rate: int) -> Any:
+        """Describe one sound; the author's part.
+
+        Parameters
+        ----------
+        signal : ndarray of shape (n_samples,)
+            Sound from -1 to 1, finite, not silent.
+        rate : int
+            Samples a second (Hz).
+
+        Returns
+        -------
+        ndarray of shape (n_features,), or tuple
+            A vector; or, for a sequence, frames (n_frames, n_features) and their times (n_frames,) in seconds.
+
+        Raises
+        ------
+        UndescribableError
+            If there is nothing to describe.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define describe(signal, rate).")
+
+    def features(self, signal: NDArray[np.float32]) -> Features:
+        """Check a sound, describe it and check the values.
+
+        Parameters
+        ----------
+        signal : ndarray of shape (n_samples,)
+            Sound at the extractor's ``rate``.
+
+        Returns
+        -------
+        Features
+            The values.
+
+        Raises
+        ------
+        UndescribableError
+            If the sound is too short or silent.
+        """
+        seconds = len(signal) / self.rate
+        if seconds < self.min_seconds:
+            raise UndescribableError(
+                f"too short: {seconds:.2f} s of sound, at least {self.min_seconds:g} s needed",
+                "check start and end of the segment, or join it with its neighbour",
+            )
+        if np.abs(signal).max() < _SILENCE:
+            raise UndescribableError("silent", "check that the right channel or file was exported")
+        described = self.describe(signal, self.rate)
+        values, times = described if isinstance(described, tuple) else (described, None)
+        return Features(checked(values, self.names), None if times is None else np.asarray(times, np.float64))
+
+    @staticmethod
+    def describe_clip(
+        extractors: Sequence[AudioExtractor], path: Path, start: float | None, end: float | None
+    ) -> list[Outcome]:
+        """Read a sound once and let several extractors describe it.
+
+        Parameters
+        ----------
+        extractors : sequence of AudioExtractor
+            With the same ``rate``.
+        path : Path
+            An audio or video file.
+        start, end : float or None
+            Seconds in the file.
+
+        Returns
+        -------
+        list of Features or Absence
+            One an extractor.
+        """
+        signal = attempt(lambda: read_audio(path, rate=extractors[0].rate, start=start, end=end))
+        if isinstance(signal, Absence):
+            return [signal] * len(extractors)
+        return [attempt(extractor.features, signal) for extractor in extractors]
+
+
+class VideoExtractor(Extractor):
+    """Base of extractors that describe pictures.
+
+    The author writes ``channels`` and ``describe(frame)``. Frames come one by one, so that memory stays flat and one
+    decoding feeds several extractors.
+
+    Parameters
+    ----------
+    fps : float, default=5.0
+        Frames a second to look at.
+    level : {"functionals", "frames"}, default="functionals"
+        Mean, deviation and maximum of every channel and the share of frames described; or the frames themselves.
+
+    Attributes
+    ----------
+    channels : tuple of str
+        Names of the values of one frame.
+    subject : str
+        What is looked for, for the reason when no frame shows it.
+    quality_statistics : dict of str to callable
+        How each quality of the frames is summed up for the clip.
+
+    Examples
+    --------
+    >>> class Brightness(VideoExtractor):
+    ...     modality = "scene"
+    ...     channels = ("scene.brightness",)
+    ...
+    ...     def describe(self, frame):
+    ...         return [frame.image.mean() / 255], {}
+    >>> Brightness().names
+    ('scene.brightness_mean', 'scene.brightness_std', 'scene.brightness_max', 'scene.share')
+    """
+
+    column = "video"
+    packages: ClassVar[tuple[str, ...]] = ("av",)
+    channels: tuple[str, ...]
+    subject: ClassVar[str] = "picture"
+    quality_statistics: ClassVar[dict[str, Callable[[list[float]], float]]] = {}
+
+    def __init__(self, *, fps: float = 5.0, level: str = "functionals") -> None:
+        self.fps = fps
+        self.level = level
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether a row is a sequence of frames."""
+        check_name(self.level, ("functionals", "frames"), "level")
+        return self.level == "frames"
+
+    @property
+    def sampling(self) -> float:
+        """Frames a second."""
+        return self.fps
+
+    @property
+    def names(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Names of the values of a clip."""
+        if self.is_sequence:
+            return self.channels
+        statistics = [f"{channel}_{name}" for name in ("mean", "std", "max") for channel in self.channels]
+        return (*statistics, f"{self.modality}.share")
+
+    def describe(self, frame: Frame) -> tuple[Any, dict[str, float]]:
+        """Describe one picture; the author's part.
+
+        Parameters
+        ----------
+        frame : Frame
+            Upright RGB picture, its time, and the picture sampled before it.
+
+        Returns
+        -------
+        values : array-like of shape (n_channels,) or None
+            None if the picture does not show the subject.
+        quality : dict of str to float
+            A number for each name in ``quality_statistics``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define describe(frame).")
+
+    def warn(self, quality: dict[str, float]) -> tuple[tuple[str, str], ...]:
+        """Say what a person should know about a described clip; nothing by default.
+
+        Parameters
+        ----------
+        quality : dict of str to float
+            Quality of the clip.
+
+        Returns
+        -------
+        tuple of (reason, advice)
+            The warnings.
+        """
+        return ()
+
+    @staticmethod
+    def describe_clip(
+        extractors: Sequence[VideoExtractor], path: Path, start: float | None, end: float | None
+    ) -> list[Outcome]:
+        """Decode a video once and let several extractors describe its frames.
+
+        Parameters
+        ----------
+        extractors : sequence of VideoExtractor
+            With the same ``fps``.
+        path : Path
+            A video file.
+        start, end : float or None
+            Seconds in the file.
+
+        Returns
+        -------
+        list of Features or Absence
+            One an extractor.
+        """
+        clips = [_Clip(extractor, start or 0.0) for extractor in extractors]
+
+        def watch() -> list[Outcome]:
+            for frame in read_frames(path, fps=extractors[0].fps, start=start, end=end):
+                for clip in clips:
+                    clip.add(frame)
+            return [attempt(clip.summarize) for clip in clips]
+
+        outcomes = attempt(watch)
+        return [outcomes] * len(clips) if isinstance(outcomes, Absence) else outcomes
+
+
+class TextExtractor(Extractor):
+    """Base of extractors that describe texts.
+
+    The author writes ``names`` and ``describe(texts)``. The value of a text must not depend on the texts beside it;
+    empty ones never reach `describe`.
+
+    Examples
+    --------
+    >>> class Length(TextExtractor):
+    ...     names = ("text.length",)
+    ...
+    ...     def describe(self, texts):
+    ...         return np.array([[len(text)] for text in texts])
+    >>> [outcome.values for outcome in Length().describe_texts(["hello", "no"])]
+    [array([5.], dtype=float32), array([2.], dtype=float32)]
+    """
+
+    modality = "text"
+    column = "text"
+
+    def describe(self, texts: list[str]) -> Any:
+        """Describe several texts; the author's part.
+
+        Parameters
+        ----------
+        texts : list of n str
+            None is empty.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features)
+            A row a text.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define describe(texts).")
+
+    def describe_texts(self, texts: list[str]) -> list[Outcome]:
+        """Describe texts and check the values.
+
+        Parameters
+        ----------
+        texts : list of n str
+            None is empty.
+
+        Returns
+        -------
+        list of Features or Absence
+            One a text.
+        """
+        rows = attempt(self.describe, texts)
+        if isinstance(rows, Absence):
+            return [rows] * len(texts)
+        return [attempt(lambda row=row: Features(checked(row, self.names))) for row in rows]
+
+
+class _Clip:
+    """Collects what one extractor says about the frames of one clip, and sums it up."""
+
+    def __init__(self, extractor: VideoExtractor, start: float) -> None:
+        self.extractor = extractor
+        self.start = start
+        self.n_frames = 0
+        self.rows: list[NDArray[np.float32]] = []
+        self.times: list[float] = []
+        self.qualities: list[dict[str, float]] = []
+        self.accident: Absence | None = None
+
+    def add(self, frame: Frame) -> None:
+        if self.accident is not None:  # one extractor's failure must not take the frames from the others
+            return
+        described = attempt(self.extractor.describe, frame)
+        if isinstance(described, Absence):
+            self.accident = described
+            return
+        values, quality = described
+        self.n_frames += 1
+        self.qualities.append(quality)
+        if values is not None:
+            self.rows.append(checked(values, self.extractor.channels))
+            self.times.append(frame.time - self.start)
+
+    def summarize(self) -> Outcome:
+        extractor = self.extractor
+        if self.accident is not None:
+            return self.accident
+        share = len(self.rows) / self.n_frames
+        quality = {f"{extractor.modality}_share": share}
+        for name, statistic in extractor.quality_statistics.items():
+            known = [row[name] for row in self.qualities if not math.isnan(row[name])]
+            quality[name] = float(statistic(known)) if known else math.nan
+        if not self.rows:
+            return Absence(
+                f"no {extractor.subject} in any frame",
+                f"check that the video shows a {extractor.subject}, large enough and lit",
+                quality,
+            )
+        frames = np.stack(self.rows)
+        if extractor.is_sequence:
+            return Features(frames, np.asarray(self.times), quality, extractor.warn(quality))
+        statistics = (frames.mean(axis=0), frames.std(axis=0), frames.max(axis=0), [share])
+        return Features(np.concatenate(statistics, dtype=np.float32), None, quality, extractor.warn(quality))
