@@ -84,7 +84,8 @@ class BaselineClassifier(ClassifierMixin, Baseline):
         ndarray of shape (n_rows,)
             Labels out of ``classes_``.
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        codes = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[codes]
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class.

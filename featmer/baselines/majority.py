@@ -37,6 +37,11 @@ class MajorityClassifier(BaselineClassifier):
     def __init__(self, modalities: Iterable[str] | None = None):
         self.modalities = modalities
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = True
+        return tags
+
     def fit(self, X: Any, y: ArrayLike, validation: Any = None) -> Self:
         """Count the classes.
 
