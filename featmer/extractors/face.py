@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import csv
 import os
@@ -208,15 +209,11 @@ def _open_landmarker(model: str, max_faces: int) -> Any:
         output_face_blendshapes=True,
         output_facial_transformation_matrixes=True,
     )
-
-    class Landmarker(tasks.vision.FaceLandmarker):
-        """A landmarker that ends with the process: the thread that would close it then has ended before."""
-
-        def __del__(self) -> None:
-            pass
-
     with _quiet_stderr():
-        return Landmarker.create_from_options(options)
+        landmarker = tasks.vision.FaceLandmarker.create_from_options(options)
+    # It ends with the process: MediaPipe closes it in a thread, which has ended before, and would print a traceback.
+    atexit.register(setattr, landmarker, "_handle", None)
+    return landmarker
 
 
 @contextlib.contextmanager
