@@ -47,7 +47,7 @@ class _Boosted(Baseline):
         learning_rate: float = 0.05,
         num_leaves: int = 15,
         min_child_samples: int = 10,
-        feature_fraction: float = 0.2,
+        feature_fraction: float = 0.5,
         patience: int = 20,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -141,7 +141,7 @@ class BoostedClassifier(BaselineClassifier, _Boosted):
         Most leaves of a tree.
     min_child_samples : int, default=10
         Fewest training rows in a leaf.
-    feature_fraction : float, default=0.2
+    feature_fraction : float, default=0.5
         Share of the features that a tree may look at.
     patience : int, default=20
         Rounds without a lower loss on the held-out rows after which boosting stops; the best round is kept.
@@ -180,7 +180,7 @@ class BoostedClassifier(BaselineClassifier, _Boosted):
         learning_rate: float = 0.05,
         num_leaves: int = 15,
         min_child_samples: int = 10,
-        feature_fraction: float = 0.2,
+        feature_fraction: float = 0.5,
         patience: int = 20,
         n_jobs: int | None = None,
         random_state: Any = None,
