@@ -204,6 +204,8 @@ def checked(values: Any, names: tuple[str, ...]) -> NDArray[np.float32]:
     array = np.asarray(values, dtype=np.float32)
     if array.shape[-1:] != (len(names),):
         raise ValueError(f"describe gave values of shape {array.shape}, but there are {len(names)} names")
+    if np.isnan(array).all():
+        raise UndescribableError("every value is NaN", "look at the clip: too little can be measured in it")
     if np.isinf(array).any():
         raise ValueError(f"describe gave an infinite value for {names[np.argwhere(np.isinf(array))[0][-1]]!r}")
     return array

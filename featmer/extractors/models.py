@@ -8,7 +8,6 @@ import logging
 import os
 import tempfile
 import urllib.request
-from functools import cache
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -26,14 +25,13 @@ class MissingModelError(FileNotFoundError):
     """A model file is nowhere to be found; the message says how to get it."""
 
 
-@cache
 def file_sha256(path: Path) -> str:
     """Hash a file.
 
     Parameters
     ----------
     path : Path
-        The file; it must not change while the process runs.
+        The file.
 
     Returns
     -------
