@@ -236,7 +236,7 @@ def mend_segments(
     for line in describe_faults(faults[misspelt]):
         logger.warning("mended: %s", line)
     if not misspelt.all():
-        logger.warning("%d media files of %s are not there", (~misspelt).sum(), root)
+        logger.warning("media files not found under %s: %d", root, (~misspelt).sum())
     return mended
 
 
