@@ -10,9 +10,9 @@ import pandas as pd
 
 from featmer.corpora import load_demo
 from featmer.demo.filming import film
-from featmer.demo.story import ACCIDENTS, EMOTIONS, Turn, core_affect, split_of, write_story
+from featmer.demo.story import ACCIDENTS, Turn, core_affect, split_of, write_story
 
-__all__ = ["ACCIDENTS", "EMOTIONS", "make_corpus"]
+__all__ = ["ACCIDENTS", "make_corpus"]
 
 _EDITION = 1  # raise it whenever other files would come out of the same random_state
 _MARKER = "demo.json"
@@ -53,7 +53,13 @@ def make_corpus(root: str | Path, random_state: int = 0) -> pd.DataFrame:
     Examples
     --------
     >>> ACCIDENTS["silent"]  # dialogue and turn
-    (3, 1)
+    ('d03', 1)
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (Path(folder) / "holiday.jpg").touch()
+    ...     make_corpus(folder)
+    Traceback (most recent call last):
+    FileExistsError: ... holds holiday.jpg; expected ... or an empty folder. Choose another folder or empty this one.
     """
     root = Path(root)
     _claim(root, random_state)
@@ -67,22 +73,18 @@ def make_corpus(root: str | Path, random_state: int = 0) -> pd.DataFrame:
 
 def _claim(root: Path, random_state: int) -> None:
     """Mark the folder as this corpus's, or raise when it is another's."""
-    ours = {"corpus": "featmer demo", "edition": _EDITION, "random_state": random_state}
+    ours = json.dumps({"corpus": "featmer demo", "edition": _EDITION, "random_state": random_state})
+    root.mkdir(parents=True, exist_ok=True)
     marker = root / _MARKER
     if marker.is_file():
-        found = json.loads(marker.read_text("utf-8"))
+        found = marker.read_text("utf-8")
     else:
-        found = (
-            {"files": sorted(path.name for path in root.iterdir())[:5]}
-            if root.is_dir() and any(root.iterdir())
-            else ours
-        )
+        found = ", ".join(sorted(path.name for path in root.iterdir() if not path.name.startswith("."))[:5]) or ours
     if found != ours:
         raise FileExistsError(
-            f"{root} holds {found}, expected {ours} or nothing: choose another folder or empty this one."
+            f"{root} holds {found}; expected {ours} or an empty folder. Choose another folder or empty this one."
         )
-    root.mkdir(parents=True, exist_ok=True)
-    _write(marker, json.dumps(ours, indent=1))
+    _write(marker, ours)
 
 
 def _annotate(turns: list[Turn], rng: np.random.Generator) -> pd.DataFrame:

@@ -82,7 +82,15 @@ LOOKS = {
 
 
 class Face:
-    """The portrait, ready to be moved."""
+    """The portrait, ready to be moved.
+
+    Examples
+    --------
+    >>> face, silence = Face(), np.zeros(3)
+    >>> frames = list(face.perform(LOOKS["Ben"], Cue("joy", 1.0), silence, 10, np.random.default_rng(0)))
+    >>> len(frames), frames[0].shape
+    (3, (256, 256, 3))
+    """
 
     def __init__(self) -> None:
         portrait = require("skimage.data", "demo").astronaut()
@@ -94,7 +102,26 @@ class Face:
     def perform(
         self, look: Look, cue: Cue, loudness: np.ndarray, fps: float, rng: np.random.Generator
     ) -> Iterator[np.ndarray]:
-        """Yield a frame for every value of ``loudness`` (0 to 1), which moves the jaw."""
+        """Yield the frames of one utterance.
+
+        Parameters
+        ----------
+        look : Look
+            Whose face it is.
+        cue : Cue
+            What it shows: still at first, then fully, then a little less.
+        loudness : ndarray of shape (n_frames,)
+            How loud the words are in each frame, from 0 to 1; it opens the jaw.
+        fps : float
+            Frames a second.
+        rng : numpy.random.Generator
+            Where the differences between clips come from.
+
+        Yields
+        ------
+        ndarray of shape (256, 256, 3)
+            RGB picture, uint8.
+        """
         strengths = _strengths(look, cue, loudness, fps, rng)
         colours = _colour_table(look, rng)
         for weights, placement in zip(strengths, _placements(look, len(loudness), fps, rng), strict=True):
@@ -116,7 +143,19 @@ class Face:
 
 
 def beside(left: Iterable[np.ndarray], right: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield frames that show two people, each cut to the middle half of theirs."""
+    """Yield frames that show two people, each cut to the middle half of theirs.
+
+    Parameters
+    ----------
+    left, right : iterable of ndarray of shape (256, 256, 3)
+        As many frames of the one as of the other.
+
+    Examples
+    --------
+    >>> room = Face().empty_room(2)
+    >>> [frame.shape for frame in beside(room, Face().empty_room(2))]
+    [(256, 256, 3), (256, 256, 3)]
+    """
     middle = slice(SIZE // 4, 3 * SIZE // 4)
     for a, b in zip(left, right, strict=True):
         yield np.hstack([a[:, middle], b[:, middle]])

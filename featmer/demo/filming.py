@@ -19,14 +19,25 @@ _KEPT = 0.6  # share of its bytes that the truncated file keeps
 
 
 def film(root: Path, turns: Sequence[Turn], rng: np.random.Generator) -> None:
-    """Write the sound and video files of all turns that are not there yet, with a progress bar."""
+    """Write the sound and video files of all turns that are not there yet.
+
+    Parameters
+    ----------
+    root : Path
+        The corpus's folder.
+    turns : sequence of Turn
+        The whole story, in order.
+    rng : numpy.random.Generator
+        Where the differences between clips come from; each clip has a stream of its own, so that files made later
+        are the files that would have been made at once.
+    """
     voice_rng, *face_rngs = rng.spawn(1 + len(turns))
     missing = [n for n, turn in enumerate(turns) if not _is_filmed(root, turn)]
     if not missing:
         return
     for folder in ("audio", "video"):
         (root / folder).mkdir(exist_ok=True)
-    # All lines are spoken, in order, even to film a few: eSpeak NG carries a little state from one line to the next.
+    # All lines are spoken even to film a few, because only all of them in order sound the same again.
     signals, rate = speak([(turn.text, VOICES[turn.speaker], turn.voice) for turn in turns], voice_rng)
     face = Face()
     for n in tqdm(missing, desc="making the demo corpus", unit="clip"):

@@ -62,6 +62,7 @@ class _Synthesizer:
             (_PITCH_RANGE, plan["pitch_range"]),
         ):
             self._library.espeak_SetParameter(parameter, value, 0)
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # voices flutter at random, by the clock if not told
         text = plan["text"].encode()
         self._library.espeak_Synth(text, len(text) + 1, 0, 1, 0, _UTF8, None, None)
         self._library.espeak_Synchronize()

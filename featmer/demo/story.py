@@ -11,19 +11,21 @@ from types import MappingProxyType
 
 import numpy as np
 
-EMOTIONS = ("neutral", "joy", "sadness", "anger", "fear", "surprise", "disgust")
+from featmer.corpora.demo import LABELS
+
+EMOTIONS = LABELS["emotion"]
 SPEAKERS = ("Ada", "Ben", "Chloe", "Dan", "Eva", "Finn", "Gina", "Hugo")
 
 #: The field's accidents, each at its (dialogue, turn).
 ACCIDENTS = MappingProxyType(
     {
-        "silent": (3, 1),
-        "no face": (6, 2),
-        "two faces": (9, 1),
-        "truncated": (13, 3),
-        "0.1 s": (15, 2),
-        "no video": (20, 1),
-        "label typo": (24, 2),
+        "silent": ("d03", 1),
+        "no face": ("d06", 2),
+        "two faces": ("d09", 1),
+        "truncated": ("d13", 3),
+        "0.1 s": ("d15", 2),
+        "no video": ("d20", 1),
+        "label typo": ("d24", 2),
     }
 )
 
@@ -82,7 +84,7 @@ class Cue:
 class Mood:
     """Who is in which emotion at one turn of a dialogue."""
 
-    dialogue: int
+    dialogue: str
     turn: int
     speaker: str
     emotion: str
@@ -104,12 +106,12 @@ class Turn(Mood):
     @property
     def audio_path(self) -> str:
         """The WAV file, relative to the corpus root."""
-        return f"audio/d{self.dialogue:02d}_t{self.turn}.wav"
+        return f"audio/{self.dialogue}_t{self.turn}.wav"
 
     @property
     def video_path(self) -> str | None:
         """The MP4 file, relative to the corpus root, if there is one."""
-        return None if self.accident == "no video" else f"video/d{self.dialogue:02d}_t{self.turn}.mp4"
+        return None if self.accident == "no video" else f"video/{self.dialogue}_t{self.turn}.mp4"
 
 
 class _Lines:
@@ -148,7 +150,7 @@ def _show(channel: str, emotion: str, rng: np.random.Generator) -> Cue:
 def _moods(rng: np.random.Generator) -> Iterator[Mood]:
     """Yield the moods of all dialogues: they last in a speaker and spread between speakers."""
     openings = [str(emotion) for emotion in rng.permutation(np.repeat(EMOTIONS, _OPENINGS))]
-    for dialogue in range(1, len(openings) + 1):
+    for dialogue in [f"d{number:02d}" for number in range(1, len(openings) + 1)]:
         cast = rng.choice(SPEAKERS, size=rng.integers(2, 4), replace=False)
         mood: dict[str, str] = {}
         heard = openings.pop()
@@ -168,13 +170,25 @@ def _moods(rng: np.random.Generator) -> Iterator[Mood]:
             yield Mood(dialogue, turn, speaker, emotion)
 
 
-def split_of(dialogue: int) -> str:
-    """Return the official part of a dialogue: three in five train, one validates, one tests."""
-    return {3: "valid", 4: "test"}.get(dialogue % 5, "train")
+def split_of(dialogue: str) -> str:
+    """Return the official part of a dialogue: three in five train, one validates, one tests.
+
+    Examples
+    --------
+    >>> [split_of(dialogue) for dialogue in ("d01", "d02", "d03", "d04", "d05")]
+    ['train', 'train', 'valid', 'test', 'train']
+    """
+    return {3: "valid", 4: "test"}.get(int(dialogue[1:]) % 5, "train")
 
 
 def core_affect(emotion: str, rng: np.random.Generator) -> tuple[float, float]:
-    """Return the valence and arousal that an annotator would give, each from -1 to 1."""
+    """Return the valence and arousal that an annotator would give, each from -1 to 1.
+
+    Examples
+    --------
+    >>> core_affect("anger", np.random.default_rng(0))
+    (-0.581, 0.68)
+    """
     rated = np.clip(np.add(_CORE_AFFECT[emotion], rng.normal(0, 0.15, 2)), -1, 1).round(3)
     return float(rated[0]), float(rated[1])
 
@@ -188,7 +202,24 @@ def _balanced(story: list[Mood]) -> bool:
 
 
 def write_story(rng: np.random.Generator) -> list[Turn]:
-    """Return all turns of the corpus, in order."""
+    """Write all turns of the corpus, in order.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        The same generator writes the same story.
+
+    Returns
+    -------
+    list of Turn
+        About 210 turns; every emotion has ten or more, and some in every official part.
+
+    Examples
+    --------
+    >>> turns = write_story(np.random.default_rng(0))
+    >>> 140 < len(turns) < 280, turns[0].dialogue, turns[0].turn
+    (True, 'd01', 0)
+    """
     story = list(_moods(rng))
     while not _balanced(story):
         story = list(_moods(rng))

@@ -9,12 +9,16 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.signal import lfilter
 
 from featmer._checks import require
 from featmer.demo.story import Cue
+
+if TYPE_CHECKING:
+    from featmer.demo.speak import Plan
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,29 @@ _ROOM = 0.0006  # level of the room's noise
 
 
 def speak(lines: Sequence[tuple[str, Voice, Cue]], rng: np.random.Generator) -> tuple[list[np.ndarray], int]:
-    """Return a float32 signal a line, values from -1 to 1, and their sample rate in Hz."""
+    """Speak lines, each in a voice and with the feeling it shows.
+
+    Parameters
+    ----------
+    lines : sequence of (str, Voice, Cue)
+        Words, who says them, and what the voice shows. eSpeak NG carries a little state from one line to the next, so
+        only the same lines in the same order give the same samples.
+    rng : numpy.random.Generator
+        Where the differences between one utterance and the next come from.
+
+    Returns
+    -------
+    signals : list of ndarray of shape (n_samples,)
+        A float32 signal a line, values from -1 to 1.
+    rate : int
+        Samples a second (Hz).
+
+    Examples
+    --------
+    >>> signals, rate = speak([("Hello!", VOICES["Ada"], Cue("joy", 1.0))], np.random.default_rng(0))
+    >>> rate, 0.3 < len(signals[0]) / rate < 1.5
+    (22050, True)
+    """
     require("espeakng_loader", "demo")
     rngs = rng.spawn(len(lines))
     plans = [_plan(*line, rng) for line, rng in zip(lines, rngs, strict=True)]
@@ -83,7 +109,7 @@ def speak(lines: Sequence[tuple[str, Voice, Cue]], rng: np.random.Generator) -> 
     return signals, rate
 
 
-def _plan(text: str, voice: Voice, cue: Cue, rng: np.random.Generator) -> dict[str, str | int]:
+def _plan(text: str, voice: Voice, cue: Cue, rng: np.random.Generator) -> Plan:
     """Return what eSpeak NG is told: words, voice, pitch, range, speed."""
     manner = _MANNERS[cue.emotion]
     pitch = voice.pitch + cue.strength * manner.pitch + rng.normal(0, 4)
@@ -120,7 +146,27 @@ def _tilt(signal: np.ndarray, brightness: float) -> np.ndarray:
 
 
 def loudness(signal: np.ndarray, rate: int, fps: float) -> np.ndarray:
-    """Return how loud each video frame is, from 0 to 1, for a mouth that moves with the words."""
+    """Return how loud each video frame is, for a mouth that moves with the words.
+
+    Parameters
+    ----------
+    signal : ndarray of shape (n_samples,)
+        Sound.
+    rate : int
+        Samples a second (Hz).
+    fps : float
+        Video frames a second.
+
+    Returns
+    -------
+    ndarray of shape (n_frames,)
+        Mean absolute value within each frame, as a share of the loudest frame's.
+
+    Examples
+    --------
+    >>> loudness(np.array([0.0, 0.0, 0.1, -0.1, 0.2, 0.2]), rate=20, fps=10)
+    array([0. , 0.5, 1. ])
+    """
     n_frames = max(1, int(np.ceil(len(signal) / rate * fps)))
     pieces = np.array_split(np.abs(signal), n_frames)
     levels = np.array([piece.mean() for piece in pieces])
