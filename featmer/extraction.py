@@ -15,9 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache as memoize
 from functools import partial
-from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,7 +29,6 @@ from featmer.cache import FeatureCache
 from featmer.extractors import EXTRACTORS
 from featmer.extractors.base import Absence, Extractor, Outcome
 from featmer.extractors.models import file_sha256
-from featmer.extractors.sources import TextExtractor
 from featmer.segments import check_segments
 from featmer.table import Block, FeatureTable
 
@@ -136,14 +134,11 @@ class _Task:
 
 
 class _Job(NamedTuple):
-    """One reading of one clip for all extractors that need it; sent to a worker."""
+    """What is sent to a worker at a time: one reading of a clip for all extractors that need it, or some texts."""
 
-    describe_clip: Callable[..., list[Outcome]]
-    extractors: tuple[Extractor, ...]
     keys: tuple[str, ...]
-    path: Path
-    start: float | None
-    end: float | None
+    describe: Callable[..., list[Outcome]]
+    arguments: tuple[Any, ...]
 
 
 def _choose(extractors: Extractor | str | Sequence[Extractor | str]) -> list[Extractor]:
@@ -222,8 +217,8 @@ def _work(plan: list[_Task], store: FeatureCache, n_jobs: int, progress: bool) -
     known = store.known(tasks)
     pending = [task for key, task in tasks.items() if key not in known]
     accidents: dict[str, Outcome] = {}
-    with tqdm(total=len(tasks), initial=len(known), disable=not progress, unit="feature set") as bar:
-        for finished in chain(_describe_texts(pending), _describe_clips(pending, n_jobs)):
+    with tqdm(total=len(tasks), initial=len(known), disable=not progress, mininterval=0.5) as bar:
+        for finished in _finish(_text_jobs(pending) + _clip_jobs(pending), n_jobs):
             store.put((key, outcome) for key, outcome in finished if _is_lasting(outcome))
             accidents.update((key, outcome) for key, outcome in finished if not _is_lasting(outcome))
             bar.update(len(finished))
@@ -234,25 +229,14 @@ def _is_lasting(outcome: Outcome) -> bool:
     return not (isinstance(outcome, Absence) and not outcome.lasting)
 
 
-def _describe_texts(pending: list[_Task]) -> Iterator[list[tuple[str, Outcome]]]:
-    """Describe texts, many at a time, in this process: a model in every worker would cost more than it saves."""
-    tasks = sorted((task for task in pending if task.text), key=lambda task: (len(task.text), task.text))
-    for extractor, own in _grouped(tasks, lambda task: task.extractor).items():
-        for first in range(0, len(own), _TEXTS_AT_A_TIME):
-            part = own[first : first + _TEXTS_AT_A_TIME]
-            outcomes = cast(TextExtractor, extractor).describe_texts([task.text for task in part])
-            yield [(task.key, outcome) for task, outcome in zip(part, outcomes, strict=True)]
-
-
-def _describe_clips(pending: list[_Task], n_jobs: int) -> Iterator[list[tuple[str, Outcome]]]:
-    """Describe clips in workers, and give what is finished as it comes."""
-    jobs = _jobs([task for task in pending if not task.text])
+def _finish(jobs: list[_Job], n_jobs: int) -> Iterator[list[tuple[str, Outcome]]]:
+    """Do jobs in workers, and give what is finished as it comes."""
     if not jobs:
         return
     # One job at a time: a batch would be lost whole when the run is killed.
     workers = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
     try:
-        yield from workers(delayed(_run)(job) for job in jobs)
+        yield from workers(delayed(_do)(job) for job in jobs)
     except BrokenProcessPool as error:
         raise RuntimeError(
             "A worker process died, most likely in the decoder of a damaged file or for lack of memory. With a cache, "
@@ -260,28 +244,41 @@ def _describe_clips(pending: list[_Task], n_jobs: int) -> Iterator[list[tuple[st
         ) from error
 
 
-def _jobs(tasks: list[_Task]) -> list[_Job]:
-    """Put the tasks that share a reading together, long ones first so that no worker is left with one at the end."""
+def _do(job: _Job) -> list[tuple[str, Outcome]]:
+    return list(zip(job.keys, job.describe(*job.arguments), strict=True))
+
+
+def _text_jobs(pending: list[_Task]) -> list[_Job]:
+    """Put texts together, the shortest first: texts of like length are fast at a time."""
+    tasks = sorted((task for task in pending if task.text), key=lambda task: (len(task.text), task.text))
+    jobs = []
+    for extractor, own in _grouped(tasks, lambda task: task.extractor).items():
+        for first in range(0, len(own), _TEXTS_AT_A_TIME):
+            part = own[first : first + _TEXTS_AT_A_TIME]
+            keys = tuple(task.key for task in part)
+            jobs.append(_Job(keys, extractor.describe_texts, ([task.text for task in part],)))
+    return jobs
+
+
+def _clip_jobs(pending: list[_Task]) -> list[_Job]:
+    """Put the tasks that share a reading together; long clips first, so that no worker is left with one at the end."""
+
+    def length(task: _Task) -> tuple[float, int]:
+        return (math.inf if task.end is None else task.end - (task.start or 0.0)), Path(task.file).stat().st_size
 
     def reading(task: _Task) -> tuple[Any, ...]:
-        # The family's own function: extractors of sound, or of pictures.
+        # `describe_clip` is the family's: extractors of sound, or of pictures.
         return task.extractor.describe_clip, task.extractor.sampling, task.file, task.start, task.end
 
-    jobs = [
-        _Job(describe, tuple(t.extractor for t in own), tuple(t.key for t in own), Path(file), start, end)
-        for (describe, _, file, start, end), own in _grouped(tasks, reading).items()
+    tasks = sorted((task for task in pending if not task.text), key=length, reverse=True)
+    return [
+        _Job(
+            tuple(task.key for task in own),
+            describe_clip,
+            (tuple(task.extractor for task in own), Path(file), start, end),
+        )
+        for (describe_clip, _, file, start, end), own in _grouped(tasks, reading).items()
     ]
-    return sorted(jobs, key=_length, reverse=True)
-
-
-def _length(job: _Job) -> tuple[float, int]:
-    seconds = math.inf if job.end is None else job.end - (job.start or 0.0)
-    return seconds, job.path.stat().st_size
-
-
-def _run(job: _Job) -> list[tuple[str, Outcome]]:
-    outcomes = job.describe_clip(job.extractors, job.path, job.start, job.end)
-    return list(zip(job.keys, outcomes, strict=True))
 
 
 def _grouped(tasks: Iterable[_Task], by: Callable[[_Task], Any]) -> dict[Any, list[_Task]]:
