@@ -320,7 +320,7 @@ METRICS: dict[str, Metric] = {
         Metric("accuracy", "accuracy", accuracy, summary=Summary(sums.confusion, sums.accuracy)),
         Metric("f1_weighted", "weighted F1", f1_weighted, summary=Summary(sums.confusion, sums.f1_weighted)),
         Metric("f1_macro", "macro F1", f1_macro, summary=Summary(sums.confusion, sums.f1_macro)),
-        Metric("uar", "unweighted average recall", uar, summary=Summary(sums.confusion, sums.uar)),
+        Metric("uar", "UAR", uar, summary=Summary(sums.confusion, sums.uar)),
         Metric("log_loss", "log loss", log_loss, "probabilities", False, Summary(sums.log_losses, sums.mean)),
         Metric("ece", "calibration error", ece, "probabilities", False, Summary(calibration_sums, ece_of_sums)),
         Metric("ccc", "CCC", ccc, "values", summary=Summary(sums.moments, sums.ccc)),

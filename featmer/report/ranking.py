@@ -1,0 +1,177 @@
+"""Models ranked, with how sure the ranking is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from featmer._checks import check_name
+from featmer.evaluation.metrics import F1_OF, Metric, find_metric
+from featmer.evaluation.stats import (
+    approximate_randomisation,
+    cluster_bootstrap,
+    corrected_t_test,
+    holm,
+    interval,
+)
+
+_RUN = ["fold", "seed"]
+_ONE_COMPARISON = ("corpus", "target", "protocol", "features_digest")
+
+
+def leaderboard(
+    results: pd.DataFrame,
+    predictions: pd.DataFrame | None = None,
+    *,
+    metric: str | Metric | None = None,
+    part: str = "test",
+    n_resamples: int = 5000,
+) -> pd.DataFrame:
+    """Rank the models of one comparison.
+
+    With predictions, the interval comes from resampling whole dialogues, all folds and seeds together, and the
+    test against the best model from swapping the two models' answers dialogue by dialogue. Without, both come
+    from the scores of the runs, corrected for training rows that folds share.
+
+    Parameters
+    ----------
+    results : DataFrame
+        As `featmer.evaluate` returns it, for one corpus, target and protocol.
+    predictions : DataFrame, default=None
+        As ``evaluate(..., return_predictions=True)`` returns it.
+    metric : str or Metric, default=None
+        What to rank by; None takes the first of the results.
+    part : {"test", "valid"}, default="test"
+        Which rows to rank by.
+    n_resamples : int, default=5000
+        Resamples for interval and test.
+
+    Returns
+    -------
+    DataFrame
+        A row a model, best first: ``rank``, ``model``, ``mean`` over runs, ``sd`` over seeds, 95 % interval
+        ``low`` to ``high``, ``p`` of the test against the best (two-sided, Holm-corrected), ``valid`` (mean on the
+        validation part), the means of further metrics, ``n_runs``, ``n_failed``, ``fit_seconds`` and
+        ``parameters`` (means). The metric's name is in ``attrs["metric"]``.
+
+    Raises
+    ------
+    ValueError
+        If the results mix comparisons, or lack the metric or part.
+
+    Examples
+    --------
+    >>> runs = {"model": ["a", "a", "b", "b"], "fold": 0, "seed": [0, 1, 0, 1], "value": [0.7, 0.8, 0.5, 0.7]}
+    >>> rest = {"part": "test", "metric": "uar", "low": 0.0, "high": 1.0, "n_rows": 9, "n_train_rows": 30}
+    >>> costs = {"fit_seconds": 1.0, "parameters": 10.0}
+    >>> leaderboard(pd.DataFrame({**runs, **rest, **costs}))[["rank", "model", "mean"]]
+       rank model  mean
+    0     1     a  0.75
+    1     2     b  0.60
+    """
+    _check_one_comparison(results)
+    chosen = find_metric(results["metric"].iloc[0] if metric is None else metric)
+    check_name(part, set(results["part"]), "part")
+    check_name(chosen.name, set(results["metric"]), "metric of the results")
+    runs = results[(results["part"] == part) & (results["metric"] == chosen.name)]
+    board = _means(runs)
+    board["valid"] = _mean_by_model(results[(results["part"] == "valid") & (results["metric"] == chosen.name)])
+    for other in results["metric"].unique():
+        if other != chosen.name and not other.startswith(F1_OF):
+            board[other] = _mean_by_model(results[(results["part"] == part) & (results["metric"] == other)])
+    board = board.sort_values("mean", ascending=not chosen.higher_is_better, na_position="last", kind="stable")
+    answers = _by_model(predictions, part)
+    names = list(board.index[board["mean"].notna()])
+    intervals = {name: _interval(chosen, runs[runs["model"] == name], answers.get(name), n_resamples) for name in names}
+    board["low"] = pd.Series({name: low for name, (low, _) in intervals.items()}, dtype=float)
+    board["high"] = pd.Series({name: high for name, (_, high) in intervals.items()}, dtype=float)
+    tests = [_pvalue(chosen, runs, answers, names[0], name, n_resamples) for name in names[1:]]
+    board["p"] = pd.Series(holm(tests), index=names[1:], dtype=float)
+    return _arrange(board, chosen)
+
+
+def leads(row: pd.Series) -> bool:
+    """Tell whether a model of the board is the best or not significantly worse.
+
+    Examples
+    --------
+    >>> leads(pd.Series({"mean": 0.5, "p": 0.2})), leads(pd.Series({"mean": 0.5, "p": 0.01}))
+    (True, False)
+    """
+    return bool(pd.notna(row["mean"]) and not row["p"] < 0.05)
+
+
+def _check_one_comparison(results: pd.DataFrame) -> None:
+    if results.empty:
+        raise ValueError("There are no results to rank; run evaluate first.")
+    for column in _ONE_COMPARISON:
+        found = list(results[column].unique()) if column in results else []
+        if len(found) > 1:
+            raise ValueError(f"The results hold several comparisons, {column} {found}; keep the rows of one.")
+
+
+def _means(runs: pd.DataFrame) -> pd.DataFrame:
+    scored = runs[runs["value"].notna()]
+    by_seed = scored.groupby(["model", "seed"])["value"].mean()
+    board = pd.DataFrame(index=pd.Index(runs["model"].unique(), name="model"))
+    board["mean"] = _mean_by_model(runs)
+    board["sd"] = by_seed.groupby("model").std()
+    board["n_runs"] = scored.groupby("model").size()
+    board["n_runs"] = board["n_runs"].fillna(0).astype(int)
+    board["n_failed"] = runs.groupby("model").size() - board["n_runs"]
+    for cost in ("fit_seconds", "parameters"):
+        board[cost] = scored.groupby("model")[cost].mean()
+    return board
+
+
+def _mean_by_model(rows: pd.DataFrame) -> pd.Series:
+    return rows.groupby("model")["value"].mean()
+
+
+def _by_model(predictions: pd.DataFrame | None, part: str) -> dict[str, pd.DataFrame]:
+    if predictions is None or predictions.empty:
+        return {}
+    return {str(name): rows for name, rows in predictions[predictions["part"] == part].groupby("model")}
+
+
+def _interval(
+    metric: Metric, runs: pd.DataFrame, answers: pd.DataFrame | None, n_resamples: int
+) -> tuple[float, float]:
+    scored = runs[runs["value"].notna()]
+    if answers is not None:
+        return interval(cluster_bootstrap(metric, answers, n_resamples=n_resamples))
+    if len(scored) == 1:
+        return float(scored["low"].iloc[0]), float(scored["high"].iloc[0])
+    result = corrected_t_test(scored["value"], np.zeros(len(scored)), _test_share(scored))
+    return result.low, result.high
+
+
+def _pvalue(
+    metric: Metric, runs: pd.DataFrame, answers: dict[str, pd.DataFrame], best: str, other: str, n_resamples: int
+) -> float:
+    scores = runs[runs["value"].notna()].set_index(_RUN)
+    first, second = (scores[scores["model"] == name] for name in (best, other))
+    shared = first.index.intersection(second.index)
+    if shared.empty:
+        return np.nan
+    if best in answers and other in answers:
+        pair = (answers[name].set_index(_RUN).loc[shared].reset_index() for name in (best, other))
+        return approximate_randomisation(metric, *pair, n_resamples=n_resamples).pvalue
+    first, second = first.loc[shared], second.loc[shared]
+    return corrected_t_test(first["value"], second["value"], _test_share(first.reset_index())).pvalue
+
+
+def _test_share(runs: pd.DataFrame) -> float:
+    """Return test rows over training rows; 0 for the seeds of one fold, which share all rows anyway."""
+    return float((runs["n_rows"] / runs["n_train_rows"]).mean()) if len(runs["fold"].unique()) > 1 else 0.0
+
+
+def _arrange(board: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    known = board["mean"].notna().cumsum().where(board["mean"].notna())
+    board = board.reset_index()
+    board.insert(0, "rank", pd.Series(known.to_numpy(), dtype="Int64"))
+    first = ["rank", "model", "mean", "sd", "low", "high", "p", "valid"]
+    last = ["n_runs", "n_failed", "fit_seconds", "parameters"]
+    board = board[[*first, *(name for name in board if name not in first + last), *last]]
+    board.attrs["metric"] = metric.name
+    return board
