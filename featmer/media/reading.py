@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -223,5 +224,5 @@ def _decode_pictures(
 def sound_frame(samples: np.ndarray, sample_format: str, rate: int) -> av.AudioFrame:
     """Wrap samples (n_samples,) of one channel as PyAV wants them."""
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples)[None], format=sample_format, layout="mono")
-    frame.sample_rate = rate
+    frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
     return frame
