@@ -152,19 +152,17 @@ def train(
     True
     """
     rng = np.random.default_rng(plan.seed)
-    optimizer = torch.optim.AdamW(
-        [*module.parameters(), *objective.parameters()], lr=plan.lr, weight_decay=plan.weight_decay
-    )
-    n_steps = plan.epochs * len(examples.tensors.dialogue_batches(plan.batch_size))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share_of_lr(step, n_steps))
+    n_batches = len(examples.tensors.dialogue_batches(plan.batch_size))
+    stepper = _Stepper([*module.parameters(), *objective.parameters()], plan, n_batches)
     best = _Best(module, objective)
     history: list[dict[str, float]] = []
     bar = tqdm(range(1, plan.epochs + 1), desc="training", unit="epoch", disable=not plan.progress)
     for epoch in bar:
-        entry = {"epoch": epoch, "lr": schedule.get_last_lr()[0]}
-        entry["loss"] = _learn_epoch(module, objective, examples, optimizer, schedule, plan, rng, epoch)
+        stepper.epoch = epoch
+        entry = {"epoch": epoch, "lr": stepper.lr}
+        entry["loss"] = _mean_loss(module, objective, examples, plan.batch_size, rng, stepper)
         if validation is not None:
-            entry["validation_loss"] = _validation_loss(module, objective, validation, plan.batch_size)
+            entry["validation_loss"] = _mean_loss(module, objective, validation, plan.batch_size)
             best.offer(epoch, entry["validation_loss"])
         history.append(entry)
         bar.set_postfix({name: f"{value:.3g}" for name, value in entry.items() if "loss" in name})
@@ -220,12 +218,41 @@ class _Best:
             module.load_state_dict(state)
 
 
+class _Stepper:
+    """AdamW along its schedule: from a loss to changed weights, or to an error that says why not."""
+
+    def __init__(self, parameters: list[nn.Parameter], plan: Plan, n_batches: int) -> None:
+        self.epoch = 0
+        self._parameters = parameters
+        n_steps = plan.epochs * n_batches
+        self._optimizer = torch.optim.AdamW(parameters, lr=plan.lr, weight_decay=plan.weight_decay)
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, lambda step: _share_of_lr(step, n_steps))
+
+    @property
+    def lr(self) -> float:
+        return float(self._schedule.get_last_lr()[0])
+
+    def step(self, loss: Tensor, batch: int) -> None:
+        self._optimizer.zero_grad()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self._parameters, GRADIENT_NORM)
+        if not torch.isfinite(loss + norm):
+            raise TrainingError(
+                f"The loss is {loss.item():g} (gradient norm {norm.item():g}) in epoch {self.epoch}, batch {batch}, "
+                f"at a learning rate of {self.lr:.2g}; expected finite numbers. Lower lr, or look for targets of "
+                "extreme size."
+            )
+        self._optimizer.step()
+        self._schedule.step()
+
+
 def _share_of_lr(step: int, n_steps: int) -> float:
     """Rise in a line, then fall as a cosine to nothing."""
     warm_up = max(1, round(WARM_UP * n_steps))
     if step < warm_up:
         return (step + 1) / warm_up
-    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, n_steps - warm_up)))
+    done = min(1.0, (step - warm_up) / max(1, n_steps - warm_up))
+    return 0.5 * (1 + math.cos(math.pi * done))
 
 
 def _precision(device: torch.device) -> AbstractContextManager[object]:
@@ -234,43 +261,24 @@ def _precision(device: torch.device) -> AbstractContextManager[object]:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=half)
 
 
-def _learn_epoch(
+def _mean_loss(
     module: nn.Module,
     objective: Objective,
     examples: Examples,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-    plan: Plan,
-    rng: np.random.Generator,
-    epoch: int,
+    batch_size: int,
+    rng: np.random.Generator | None = None,
+    stepper: _Stepper | None = None,
 ) -> float:
-    """Step through all batches once; return the mean loss a row."""
-    module.train()
+    """Go through all rows once, learning where there is a stepper; return the mean loss a row."""
+    module.train(stepper is not None)
     total = 0.0
-    for number, rows in enumerate(examples.tensors.dialogue_batches(plan.batch_size, rng)):
-        loss = _loss(module, objective, examples, rows)
-        optimizer.zero_grad()
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(module.parameters(), GRADIENT_NORM)
-        if not torch.isfinite(loss + norm):
-            raise TrainingError(
-                f"The loss is {loss.item()} (gradient norm {norm.item()}) in epoch {epoch}, batch {number}, at a "
-                f"learning rate of {schedule.get_last_lr()[0]:.2g}; expected finite numbers. Lower lr (plan: "
-                f"{plan.lr:g}), or look for targets of extreme size."
-            )
-        optimizer.step()
-        schedule.step()
+    for number, rows in enumerate(examples.tensors.dialogue_batches(batch_size, rng), start=1):
+        with torch.set_grad_enabled(stepper is not None):
+            loss = _loss(module, objective, examples, rows)
+        if stepper is not None:
+            stepper.step(loss, number)
         total += loss.item() * len(rows)
     return total / examples.tensors.n_rows
-
-
-def _validation_loss(module: nn.Module, objective: Objective, validation: Examples, batch_size: int) -> float:
-    """Return the mean loss a row, without learning."""
-    module.eval()
-    batches = validation.tensors.dialogue_batches(batch_size)
-    with torch.no_grad():
-        total = sum(_loss(module, objective, validation, rows).item() * len(rows) for rows in batches)
-    return total / validation.tensors.n_rows
 
 
 def _loss(module: nn.Module, objective: Objective, examples: Examples, rows: Tensor) -> Tensor:

@@ -60,7 +60,7 @@ class Encoders(nn.Module):
     hidden : int
         Width of the vectors that come out.
     dropout : float
-        Share of the vectors' entries set to zero in training.
+        Share of the features, and of the vectors' entries, set to zero in training.
     sequences : collection of str, default=()
         The modalities that come as frames; their frames are pooled by attention.
 
@@ -82,7 +82,9 @@ class Encoders(nn.Module):
         super().__init__()
         self.modalities = tuple(in_features)
         self.project = nn.ModuleList(
-            nn.Sequential(nn.Linear(width, hidden), nn.LayerNorm(hidden), nn.GELU(), nn.Dropout(dropout))
+            nn.Sequential(
+                nn.Dropout(dropout), nn.Linear(width, hidden), nn.LayerNorm(hidden), nn.GELU(), nn.Dropout(dropout)
+            )
             for width in in_features.values()
         )
         self.pool = nn.ModuleList(AttentionPool(hidden) if name in sequences else nn.Identity() for name in in_features)

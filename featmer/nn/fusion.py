@@ -23,7 +23,7 @@ class Concat(Head):
     hidden : int, default=64
         Width of each modality's vector and of the hidden layer.
     dropout : float, default=0.3
-        Share of entries set to zero in training.
+        Share of features and of hidden entries set to zero in training.
 
     Examples
     --------
@@ -63,7 +63,7 @@ class Gated(Head):
     hidden : int, default=64
         Width of each modality's vector.
     dropout : float, default=0.3
-        Share of entries set to zero in training.
+        Share of features and of hidden entries set to zero in training.
 
     References
     ----------

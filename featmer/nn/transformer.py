@@ -135,7 +135,7 @@ class Transformer(Head):
     heads : int, default=4
         Attention heads; must divide ``hidden``.
     dropout : float, default=0.3
-        Share of entries set to zero in training.
+        Share of features and of hidden entries set to zero in training.
     context : {"both", "past", "none"}, default="both"
         Which turns of the dialogue a turn may look at; "past" suits live use,
         "none" treats every turn by itself.
@@ -195,11 +195,11 @@ class Transformer(Head):
         views, present = self.encoders(batch)
         # The summary token is always there, so a row without any modality has something to look at.
         tokens = torch.cat([self.summary.expand(len(views), 1, -1), views], dim=1)
-        missing = F.pad(~present, (1, 0))[:, None, None, :]
-        bias = tokens.new_zeros(missing.shape).masked_fill(missing, -torch.inf)
+        there = F.pad(present, (1, 0), value=True)
+        bias = torch.zeros_like(there, dtype=tokens.dtype).masked_fill(~there, -torch.inf)[:, None, None, :]
         for block in self.over_modalities:
             tokens = block(tokens, bias)
-        return tokens[:, 0]
+        return (tokens * there[..., None]).sum(1) / there.sum(1, keepdim=True)
 
     def _look_around(self, turns: Tensor, batch: Batch) -> Tensor:
         """Let the rows of a dialogue look at each other: (n_rows, hidden)."""
