@@ -75,8 +75,10 @@ def split_runs(predictions: pd.DataFrame, groups: NDArray, classes: ArrayLike = 
 
 def draw(n_groups: int, n_resamples: int, random_state: int) -> NDArray[np.float64]:
     """Draw how often each group is in each resample: (n_resamples, n_groups)."""
-    chances = np.full(n_groups, 1 / n_groups)
-    return np.random.default_rng(random_state).multinomial(n_groups, chances, n_resamples).astype(float)
+    drawn = np.random.default_rng(random_state).integers(n_groups, size=(n_resamples, n_groups))
+    places = drawn + n_groups * np.arange(n_resamples)[:, None]
+    counts = np.bincount(places.ravel(), minlength=n_resamples * n_groups)
+    return counts.reshape(n_resamples, n_groups).astype(float)
 
 
 def mean_over_runs(metric: Metric, runs: Runs, weights: NDArray) -> NDArray[np.float64]:

@@ -141,5 +141,6 @@ def _edges(confidence: NDArray, n_bins: int, strategy: str) -> NDArray[np.float6
         return np.linspace(0, 1, n_bins + 1)
     if strategy != "mass":
         raise ValueError(f"Unknown strategy {strategy!r}; choose 'width' or 'mass'.")
-    inner = np.quantile(confidence, np.linspace(0, 1, n_bins + 1)[1:-1], method="inverted_cdf")
+    last = np.arange(1, n_bins) * len(confidence) // n_bins - 1  # place of each bin's largest confidence
+    inner = np.sort(confidence)[np.maximum(last, 0)]
     return np.unique(np.concatenate([[0.0], inner, [1.0]]))

@@ -74,7 +74,9 @@ def evaluate(
     n_bootstrap : int, default=1000
         Resamples of dialogues for the interval of each score; 0 leaves intervals out.
     cache : path-like, default=None
-        Folder in which finished runs are kept, and from which they are read when nothing they depend on changed.
+        Folder in which finished runs are kept, and from which they are read while features, segments, targets,
+        rows, parameters, seed, metrics and package versions are the same. The source of your own models is not
+        looked at: after changing it, name another folder.
     return_predictions : bool, default=False
         Also return every prediction.
     progress : bool, default=True
@@ -139,8 +141,7 @@ def _perform_all(
     jobs = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(perform)(task, run, cache) for run in runs)
     done = []
     for run, outcome in zip(runs, tqdm(jobs, total=len(runs), desc="runs", disable=not progress), strict=True):
-        failure = outcome[0]["value"].isna() & (outcome[0]["n_rows"] == 0)
-        if failure.any():
+        if outcome[1].empty:
             reason = outcome[0]["error"].iloc[0].splitlines()[0]
             logger.warning("%s failed on fold %d with seed %d: %s", run.model, run.fold, run.seed, reason)
         done.append(outcome)

@@ -175,7 +175,7 @@ def perform(task: Task, run: Run, folder: Path | None = None) -> tuple[pd.DataFr
         predictions = pd.read_parquet(_beside(path))
     else:
         scores, predictions = _try(task, run)
-        if path and not scores["error"].any():
+        if path and len(predictions):
             _write(predictions, _beside(path))
             _write(scores, path)
     place: dict[str, Any] = {"model": run.model, "fold": run.fold, "seed": run.seed}

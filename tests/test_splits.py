@@ -1,0 +1,144 @@
+"""Splits that share no dialogue or speaker, and evidence where they would."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut
+
+from featmer import FeatureTable
+from featmer.evaluation import SPLITTERS, ByDialogue, BySpeaker, Official, RandomRows
+from featmer.evaluation.splits import Split, check_disjoint, group_codes, make_splits
+
+
+def corpus(n_dialogues: int, n_turns: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    n_rows = n_dialogues * n_turns
+    return pd.DataFrame(
+        {
+            "dialogue": np.repeat(rng.permutation(n_dialogues), n_turns),
+            "turn": np.tile(np.arange(n_turns), n_dialogues),
+            "speaker": rng.choice(list("abcdefgh"), n_rows),
+            "emotion": rng.choice(["joy", "fear", "awe"], n_rows, p=[0.7, 0.25, 0.05]),
+        }
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(n_dialogues=st.integers(4, 20), n_turns=st.integers(1, 5), n_splits=st.integers(2, 4), seed=st.integers(0, 99))
+def test_by_dialogue_tests_every_row_once_and_shares_nothing(
+    n_dialogues: int, n_turns: int, n_splits: int, seed: int
+) -> None:
+    segments = corpus(n_dialogues, n_turns, seed)
+    splits = list(ByDialogue(n_splits, random_state=seed).split(segments, segments["emotion"]))
+    assert sorted(np.concatenate([fold.test for fold in splits])) == list(range(len(segments)))
+    for fold in splits:
+        assert all(len(rows) for rows in fold)
+        assert sorted(np.concatenate(fold)) == list(range(len(segments)))
+    check_disjoint(segments, splits, by="dialogue")
+
+
+def test_by_speaker_shares_no_speaker() -> None:
+    segments = corpus(20, 6, 0)
+    splits = make_splits(BySpeaker(n_splits=4), segments, segments["emotion"])
+    assert len(splits) == 4
+    check_disjoint(segments, splits, by="speaker")
+
+
+@pytest.mark.parametrize("splitter", [ByDialogue(3), BySpeaker(3), RandomRows(3)], ids=repr)
+def test_the_seed_decides(splitter: ByDialogue) -> None:
+    segments = corpus(12, 4, 0)
+    once, again = (make_splits(splitter, segments, segments["emotion"]) for _ in range(2))
+    other = make_splits(type(splitter)(3, random_state=1), segments, segments["emotion"])
+    assert all(
+        np.array_equal(a.test, b.test) and np.array_equal(a.valid, b.valid) for a, b in zip(once, again, strict=True)
+    )
+    assert any(not np.array_equal(a.test, b.test) for a, b in zip(once, other, strict=True))
+
+
+def test_labels_keep_their_proportion() -> None:
+    segments = pd.DataFrame({"dialogue": np.arange(40) // 2, "turn": np.arange(40) % 2})
+    labels = np.repeat(["joy", "fear"], [30, 10])
+    for fold in ByDialogue(5).split(segments, labels):
+        assert (labels[fold.test] == "fear").sum() == 2
+    values = np.repeat(np.arange(4.0), 10)
+    for fold in ByDialogue(5).split(segments, values):
+        assert np.bincount(values[fold.test].astype(int)).tolist() == [2, 2, 2, 2]
+
+
+def test_official_parts_are_taken_as_they_are(tiny_table: FeatureTable) -> None:
+    segments = tiny_table.segments
+    (fold,) = make_splits("official", segments, segments["emotion"])
+    for part, rows in zip(Split._fields, fold, strict=True):
+        assert set(segments["split"].iloc[rows]) == {part}
+        assert len(rows) == (segments["split"] == part).sum()
+
+
+def test_official_without_validation_takes_dialogues_of_training(tiny_table: FeatureTable) -> None:
+    segments = tiny_table.segments.replace({"split": {"valid": "train"}})
+    (fold,) = make_splits("official", segments, segments["emotion"])
+    assert set(segments["split"].iloc[fold.valid]) == {"train"}
+    assert 0.1 < len(fold.valid) / (segments["split"] == "train").sum() < 0.3
+    check_disjoint(segments, [fold])
+
+
+def test_official_parts_must_be_there(tiny_table: FeatureTable) -> None:
+    with pytest.raises(ValueError, match="choose 'by_dialogue'"):
+        make_splits(Official(), tiny_table.segments.drop(columns="split"))
+
+
+def test_an_official_split_that_leaks_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    segments = pd.DataFrame({"dialogue": ["a", "a", "b"], "turn": [0, 1, 0], "split": ["train", "test", "valid"]})
+    with caplog.at_level(logging.WARNING):
+        make_splits("official", segments)
+    assert "train and test share 1 dialogue: a" in caplog.text
+
+
+def test_scikit_learns_splitters_and_lists_do_as_well(tiny_table: FeatureTable) -> None:
+    segments = tiny_table.segments
+    for splitter, n_folds in ((GroupKFold(3), 3), (LeaveOneGroupOut(), 24)):
+        splits = make_splits(splitter, segments, segments["emotion"])
+        assert len(splits) == n_folds
+        check_disjoint(segments, splits)
+    pairs = [(np.arange(100), np.arange(100, 120))]
+    (fold,) = make_splits(pairs, segments)
+    assert len(fold.train) + len(fold.valid) == 100
+    (same,) = make_splits([fold], segments)
+    assert np.array_equal(same.valid, fold.valid)
+
+
+def test_splitting_dialogues_must_be_asked_for_by_name(tiny_table: FeatureTable) -> None:
+    with pytest.raises(ValueError, match=r"train and test share .* dialogues: .*'random_rows'"):
+        make_splits([(np.arange(0, 120, 2), np.arange(1, 120, 2))], tiny_table.segments)
+    with pytest.warns(UserWarning, match="groups parameter is ignored"), pytest.raises(ValueError, match="share"):
+        make_splits(KFold(7), tiny_table.segments)
+    splits = make_splits("random_rows", tiny_table.segments, tiny_table.segments["emotion"])
+    with pytest.raises(ValueError, match="share"):
+        check_disjoint(tiny_table.segments, splits)
+    check_disjoint(tiny_table.segments, splits, by="row")
+
+
+def test_dialogues_of_two_corpora_are_two_dialogues() -> None:
+    segments = pd.DataFrame({"corpus": ["x", "y"], "dialogue": [1, 1], "turn": [0, 0]})
+    assert len(set(group_codes(segments))) == 2
+
+
+def test_what_cannot_be_split_says_so(tiny_table: FeatureTable) -> None:
+    with pytest.raises(ValueError, match="did you mean 'by_speaker'"):
+        make_splits("by_speakers", tiny_table.segments)
+    with pytest.raises(ValueError, match="30 folds of 24 groups"):
+        make_splits(ByDialogue(30), tiny_table.segments)
+    with pytest.raises(ValueError, match="120 of 120 rows have no speaker"):
+        make_splits("by_speaker", tiny_table.segments.drop(columns="speaker"))
+    with pytest.raises(ValueError, match="gave no fold"):
+        make_splits([], tiny_table.segments)
+
+
+def test_every_splitter_can_be_made_without_arguments(tiny_table: FeatureTable) -> None:
+    for name in SPLITTERS:
+        assert make_splits(name, tiny_table.segments, tiny_table.segments["emotion"])
