@@ -60,7 +60,9 @@ class Baseline(TableEstimator):
         own = f"{cls.__module__}.{cls.__qualname__}"
         found = set(skops.io.get_untrusted_types(file=file)) - _HARMLESS
         if found != {own}:
-            raise ValueError(f"{file} holds {sorted(found)}, expected only {own}; load it with the class that saved it.")
+            raise ValueError(
+                f"{file} holds {sorted(found)}, expected only {own}; load it with the class that saved it."
+            )
         return skops.io.load(file, trusted=[own, *_HARMLESS])
 
 
