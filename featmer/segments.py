@@ -234,7 +234,7 @@ def mend_segments(
     mended = _canonical(_replace_misspelt(segments, faults[misspelt]))
     mended.attrs = {**segments.attrs, "root": str(root), "faults": faults.astype(object).to_dict("records")}
     for line in describe_faults(faults[misspelt]):
-        logger.warning("mended: %s", line)
+        logger.warning("took the suggestion: %s", line)
     if not misspelt.all():
         logger.warning("media files not found under %s: %d", root, (~misspelt).sum())
     return mended

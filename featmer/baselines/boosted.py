@@ -256,9 +256,27 @@ class BoostedRegressor(RegressorMixin, _Boosted):
 
     Parameters
     ----------
-    modalities, context, n_estimators, learning_rate, num_leaves, min_child_samples, max_features, patience, \
-n_jobs, random_state
-        As in `BoostedClassifier`.
+    modalities : list of str, default=None
+        Modalities of the table to use; None uses all.
+    context : int, default=0
+        Number of previous turns of the dialogue whose features, and whether they had the same speaker, are set
+        beside each row's own; NaN where there is none.
+    n_estimators : int, default=300
+        Most rounds of boosting; each grows one tree.
+    learning_rate : float, default=0.1
+        Share of each tree's answer that is added.
+    num_leaves : int, default=15
+        Most leaves of a tree.
+    min_child_samples : int, default=10
+        Fewest training rows in a leaf.
+    max_features : int, default=200
+        Most features that a tree may look at, drawn anew for each.
+    patience : int, default=20
+        Rounds without a lower loss on the held-out rows after which boosting stops; the best round is kept.
+    n_jobs : int, default=None
+        Threads; None is one, -1 all. Results do not depend on it.
+    random_state : int, RandomState or None, default=None
+        Seed of the drawn features and of the held-out dialogues.
 
     Attributes
     ----------
