@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
@@ -14,28 +15,21 @@ from featmer import FeatureTable, extract
 logger = logging.getLogger(__name__)
 
 
+def table_path(config: DictConfig) -> Path:
+    """Return where the table of a configuration is written."""
+    choices = HydraConfig.get().runtime.choices
+    return Path(config.output) / "tables" / f"{choices.corpus}-{choices.features}.parquet"
+
+
 def make_table(config: DictConfig) -> FeatureTable:
-    """Return the feature table that a configuration describes; what was extracted before is read from the cache.
-
-    Parameters
-    ----------
-    config : DictConfig
-        With ``corpus``, ``features``, ``output`` and ``n_jobs``.
-
-    Returns
-    -------
-    FeatureTable
-        Also written to ``<output>/<name>.parquet``, with the failures beside it as CSV.
-    """
-    output = Path(config.output)
+    """Extract, or read from the cache what was extracted before; write the table, and the failures beside it as CSV."""
     segments = instantiate(config.corpus)
     table, failures = extract(
-        segments, instantiate(config.features.extractors), cache=output / "cache", n_jobs=config.n_jobs
+        segments, instantiate(config.features.extractors), cache=Path(config.output) / "cache", n_jobs=config.n_jobs
     )
     for modality, block in config.features.get("blocks", {}).items():
         table = FeatureTable(table.segments, {**table.blocks, modality: instantiate(block)(segments=segments)})
-    choices = hydra.core.hydra_config.HydraConfig.get().runtime.choices
-    path = output / f"{choices.corpus}-{choices.features}.parquet"
+    path = table_path(config)
     table.save(path)
     failures.to_csv(path.with_suffix(".failures.csv"), index=False)
     logger.info("%s\n%d notes on %s", table, len(failures), path.with_suffix(".failures.csv"))
@@ -44,8 +38,9 @@ def make_table(config: DictConfig) -> FeatureTable:
 
 @hydra.main(version_base=None, config_path="../conf", config_name="config")
 def main(config: DictConfig) -> None:
-    """Extract and name the file."""
+    """Extract, and print the path of the table."""
     make_table(config)
+    print(table_path(config))
 
 
 if __name__ == "__main__":

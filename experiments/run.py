@@ -9,14 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import hydra
-from extract import make_table
-from featmer.report import write_page
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from extract import make_table
 from featmer import evaluate
+from featmer.report import write_page
 
 
 @hydra.main(version_base=None, config_path="../conf", config_name="config")
