@@ -27,7 +27,7 @@ class AttentionPool(nn.Module):
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.score = nn.Linear(hidden, 1)
+        self.score = nn.Linear(hidden, 1, bias=False)  # the softmax would cancel a bias
 
     def forward(self, frames: Tensor, real: Tensor) -> Tensor:
         """Pool frames.
