@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from featmer._checks import check_name
 from featmer.evaluation.identity import digest, name_of, versions
@@ -138,7 +138,12 @@ def evaluate(
 def _perform_all(
     task: Task, runs: list[Run], n_jobs: int, cache: Path | None, progress: bool
 ) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
-    jobs = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(perform)(task, run, cache) for run in runs)
+    paths: list[Path | None] = [None] * len(runs)
+    if cache is not None:
+        common = task.digest()
+        paths = [cache / f"{digest([common, run.digest()])}.parquet" for run in runs]
+    calls = (delayed(perform)(task, run, path) for run, path in zip(runs, paths, strict=True))
+    jobs = Parallel(n_jobs=n_jobs, return_as="generator")(calls)
     done = []
     for run, outcome in zip(runs, tqdm(jobs, total=len(runs), desc="runs", disable=not progress), strict=True):
         if outcome[1].empty:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
+from featmer.evaluation.files import write_whole
 from featmer.evaluation.groups import Rows
 from featmer.evaluation.identity import content_of, digest, versions
 from featmer.evaluation.metrics import Metric
@@ -138,7 +138,7 @@ def read_target(column: pd.Series) -> NDArray[Any]:
     return np.array([str(label) if known else "" for label, known in zip(column, column.notna(), strict=True)])
 
 
-def perform(task: Task, run: Run, folder: Path | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+def perform(task: Task, run: Run, path: Path | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit and score one run, or read it where it was done before; a failure is a result.
 
     Parameters
@@ -147,8 +147,8 @@ def perform(task: Task, run: Run, folder: Path | None = None) -> tuple[pd.DataFr
         What is asked.
     run : Run
         Who is asked.
-    folder : Path or None
-        Where finished runs are kept.
+    path : Path or None
+        File in which the finished run is kept, and from which it is read.
 
     Returns
     -------
@@ -169,15 +169,14 @@ def perform(task: Task, run: Run, folder: Path | None = None) -> tuple[pd.DataFr
     >>> perform(task, Run("majority", DummyClassifier(), 0, 0, split))[0].value.tolist()
     [1.0, 1.0]
     """
-    path = folder and folder / f"{digest([task.digest(), run.digest()])}.parquet"
     if path and path.exists():
         scores = pd.read_parquet(path)
         predictions = pd.read_parquet(_beside(path))
     else:
         scores, predictions = _try(task, run)
         if path and len(predictions):
-            _write(predictions, _beside(path))
-            _write(scores, path)
+            write_whole(_beside(path), predictions.to_parquet())
+            write_whole(path, scores.to_parquet())
     place: dict[str, Any] = {"model": run.model, "fold": run.fold, "seed": run.seed}
     return scores.assign(**place), predictions.assign(**place)
 
@@ -285,11 +284,3 @@ def _peak_memory_mb() -> float:
 
 def _beside(path: Path) -> Path:
     return path.with_suffix(".predictions.parquet")
-
-
-def _write(frame: pd.DataFrame, path: Path) -> None:
-    """Write in one step, so that a killed run leaves no half file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    frame.to_parquet(part)
-    part.replace(path)

@@ -343,7 +343,7 @@ def _strata(labels: ArrayLike | None, n_rows: int) -> NDArray:
         return np.zeros(n_rows, dtype=int)
     column = pd.Series(labels).reset_index(drop=True)
     if pd.api.types.is_float_dtype(column.dtype):
-        column = np.ceil(column.rank(pct=True) * _QUANTILES)
+        column = pd.Series(np.ceil(column.rank(pct=True).to_numpy() * _QUANTILES))
     return pd.factorize(column, sort=True, use_na_sentinel=False)[0]
 
 

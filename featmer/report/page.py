@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from featmer.evaluation.files import write_whole
 from featmer.evaluation.metrics import METRICS, Metric, find_metric
 from featmer.report.ranking import leaderboard, leads
 
@@ -140,8 +141,8 @@ def write_page(
         loader=PackageLoader("featmer.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     html = environment.get_template("leaderboard.html").render(page, failures=list(_failures(results).itertuples()))
-    _write(folder / "leaderboard.md", _markdown(board, title).encode())
-    _write(folder / "leaderboard.html", html.encode())
+    write_whole(folder / "leaderboard.md", _markdown(board, title).encode())
+    write_whole(folder / "leaderboard.html", html.encode())
     return folder / "leaderboard.html"
 
 
@@ -153,7 +154,7 @@ def _draw(board: pd.DataFrame, results: pd.DataFrame, predictions: pd.DataFrame,
         for name, theme in plots.THEMES.items()
     }
     for name, png in drawn["light"].items():
-        _write(folder / f"{name}.png", png)
+        write_whole(folder / f"{name}.png", png)
     return [
         Picture(*_WORDS[name], _alt(name, board), *(_base64(drawn[theme][name]) for theme in plots.THEMES))
         for name in drawn["light"]
@@ -279,11 +280,3 @@ def _escape(text: object) -> str:
     for old, new in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|")):
         plain = plain.replace(old, new)
     return plain
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write in one step, so that a reader never sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    part.replace(path)
