@@ -88,10 +88,9 @@ def test_another_seed_tells_another_story() -> None:
 
 def test_a_finished_corpus_is_only_read(demo_corpus: pd.DataFrame) -> None:
     root = Path(demo_corpus.attrs["root"])
-    video = root / demo_corpus.video.iloc[0]
-    made = video.stat().st_mtime_ns
+    made = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     pd.testing.assert_frame_equal(make_corpus(root, random_state=0), demo_corpus)
-    assert video.stat().st_mtime_ns == made
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == made
 
 
 def test_a_folder_of_something_else_is_left_alone(demo_corpus: pd.DataFrame, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def make_corpus(root: str | Path, random_state: int = 0) -> pd.DataFrame:
     turns = write_story(story_seed)
     segments = _annotate(turns, label_seed)
     film(root, turns, film_seed)
-    _write(root / "segments.csv", segments.to_csv(index=False, lineterminator="\n"))
+    _write_once(root / "segments.csv", segments.to_csv(index=False, lineterminator="\n"))
     return load_demo(root)
 
 
@@ -84,7 +85,7 @@ def _claim(root: Path, random_state: int) -> None:
         raise FileExistsError(
             f"{root} holds {found}; expected {ours} or an empty folder. Choose another folder or empty this one."
         )
-    _write(marker, ours)
+    _write_once(marker, ours)
 
 
 def _annotate(turns: list[Turn], rng: np.random.Generator) -> pd.DataFrame:
@@ -112,8 +113,10 @@ def _annotate(turns: list[Turn], rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a small file, whole or not at all."""
-    temporary = path.with_name(f".{path.name}")
+def _write_once(path: Path, text: str) -> None:
+    """Write a small file that is not there yet, whole or not at all."""
+    if path.is_file():
+        return
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
     temporary.write_text(text, "utf-8")
     temporary.replace(path)

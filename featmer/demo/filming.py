@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def _frames(turn: Turn, face: Face, levels: np.ndarray, rng: np.random.Generator
 
 def _write_truncated(path: Path, frames: Iterable[np.ndarray], fps: float, *, signal: np.ndarray, rate: int) -> None:
     """Write a video whose end, where MP4 keeps its index, never arrived."""
-    whole = path.with_name(f".whole.{path.name}")
+    whole = path.with_name(f".{os.getpid()}.whole.{path.name}")
     write_video(whole, frames, fps, signal=signal, rate=rate)
     content = whole.read_bytes()
     whole.write_bytes(content[: int(_KEPT * len(content))])
