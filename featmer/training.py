@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 GRADIENT_NORM = 1.0
 WARM_UP = 0.05  # share of all steps
+_ONE_AT_A_TIME = threading.RLock()
 
 
 class TrainingError(RuntimeError):
@@ -79,7 +81,8 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Make torch repeatable inside and leave no trace outside.
 
     The global generators and the number of threads are put back. One thread is used
-    on the CPU, where sums would otherwise depend on how many there are.
+    on the CPU, where sums would otherwise depend on how many there are. Python threads
+    wait for each other here, as all share torch's generators.
 
     Parameters
     ----------
@@ -96,9 +99,9 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     >>> bool((torch.get_rng_state() == before).all())
     True
     """
-    threads = torch.get_num_threads()
     devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices):
+    with _ONE_AT_A_TIME, torch.random.fork_rng(devices):
+        threads = torch.get_num_threads()
         torch.manual_seed(seed)
         torch.set_num_threads(1)
         try:

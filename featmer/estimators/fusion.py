@@ -79,11 +79,10 @@ class FusionEstimator(TableEstimator):
         estimator
             Itself.
         """
-        registries: dict[str, Mapping[str, type[Head] | type[Objective]]] = {"head": HEADS, "objective": OBJECTIVES}
-        for part, choices in registries.items():
+        for part, choices, base in (("head", HEADS, Head), ("objective", OBJECTIVES, Objective)):
             value = params.get(part, getattr(self, part))
             if isinstance(value, str) and any(name.startswith(f"{part}__") for name in params):
-                params[part] = make_part(value, choices, part)
+                params[part] = make_part(value, choices, base)
         return super().set_params(**params)
 
     def _fit(
@@ -122,11 +121,11 @@ class FusionEstimator(TableEstimator):
     def _build(self) -> Standardise:
         """Make fresh modules of the fitted sizes; return the scaling, which has yet to learn."""
         in_features = {modality: len(names) for modality, names in self.modalities_.items()}
-        head = make_part(self.head, HEADS, "head").build(in_features, self.n_outputs_, self.sequences_)
+        head = make_part(self.head, HEADS, Head).build(in_features, self.n_outputs_, self.sequences_)
         scaling = Standardise(in_features)
         self.module_ = nn.Sequential(scaling, head).to(self._device())
         choices = {name: kind for name, kind in OBJECTIVES.items() if kind.target == self.target}
-        objective = make_part(self.objective, choices, "objective")
+        objective = make_part(self.objective, choices, Objective)
         if objective.target != self.target:
             raise ValueError(f"{type(self).__name__} cannot use {objective!r}; choose from {sorted(choices)}.")
         self.objective_ = objective.build(self.n_outputs_).to(self._device())

@@ -18,7 +18,7 @@ from featmer.objectives import Objective
 Part = TypeVar("Part", bound=Head | Objective)
 
 
-def make_part(given: str | Part, choices: Mapping[str, type[Part]], kind: str) -> Part:
+def make_part(given: str | Part, choices: Mapping[str, type[Part]], base: type[Part]) -> Part:
     """Make a head or objective of one's own from a name or an object.
 
     Parameters
@@ -27,8 +27,8 @@ def make_part(given: str | Part, choices: Mapping[str, type[Part]], kind: str) -
         A name in ``choices``, or an object, which is copied and left as it is.
     choices : mapping of str to class
         The registry.
-    kind : str
-        "head" or "objective", for the message.
+    base : type
+        ``Head`` or ``Objective``, what an object must be.
 
     Returns
     -------
@@ -45,13 +45,14 @@ def make_part(given: str | Part, choices: Mapping[str, type[Part]], kind: str) -
     Examples
     --------
     >>> from featmer.nn import HEADS
-    >>> make_part("gated", HEADS, "head")
+    >>> make_part("gated", HEADS, Head)
     Gated()
     """
+    kind = base.__name__.lower()
     if isinstance(given, str):
         check_name(given, choices, kind)
         return choices[given]()
-    if not isinstance(given, Head | Objective):
+    if not isinstance(given, base):
         raise TypeError(f"{kind} must be one of {sorted(choices)} or an object of such a class, got {given!r}.")
     return clone(given)
 

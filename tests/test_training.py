@@ -1,0 +1,186 @@
+"""The training loop and the objectives: what they compute, where they stop, what they leave alone."""
+
+from __future__ import annotations
+
+import copy
+import random
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from featmer import Block, FeatureTable
+from featmer.collate import Batch, TensorTable
+from featmer.nn import Concat
+from featmer.objectives import OBJECTIVES, ConcordanceLoss, CrossEntropy, MeanSquaredError, Objective
+from featmer.training import Examples, Plan, TrainingError, predict, seeded, train
+
+NO_BATCH = Batch({}, {}, {}, *(torch.zeros(0, dtype=torch.long),) * 3)
+PLAN = Plan(lr=0.01, weight_decay=0.0, epochs=40, batch_size=16, patience=5, seed=0)
+
+
+def make_examples(seed, n_rows=48, noise=0.1):
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal((n_rows, 3))
+    targets = values[:, :1] * 2 + noise * rng.standard_normal((n_rows, 1))
+    segments = pd.DataFrame({"dialogue": np.arange(n_rows) // 3, "turn": np.arange(n_rows) % 3})
+    tensors = TensorTable(FeatureTable(segments, {"audio": Block(values, [f"audio.{i}" for i in range(3)])}))
+    return Examples(tensors, torch.tensor(targets, dtype=torch.float32))
+
+
+def fit(plan=PLAN, examples=None, validation=None, objective=None):
+    examples = examples or make_examples(0)
+    with seeded(plan.seed, torch.device("cpu")):
+        module = Concat(hidden=16).build({"audio": 3}, 1)
+        objective = (objective or MeanSquaredError()).build(1).learn(examples.targets)
+        history = train(module, objective, examples, validation, plan)
+    return module, history
+
+
+def weights_of(module):
+    return torch.cat([weights.flatten() for weights in module.parameters()])
+
+
+def with_plan(**changes):
+    return Plan(**{**PLAN.__dict__, **changes})
+
+
+def test_the_loss_falls_and_the_history_tells_of_it():
+    _, history = fit()
+    assert [entry["epoch"] for entry in history] == list(range(1, 41))
+    assert history[-1]["loss"] < 0.5 * history[0]["loss"]
+    assert set(history[0]) == {"epoch", "lr", "loss"}
+
+
+def test_the_learning_rate_warms_up_and_falls_to_nothing():
+    rates = [entry["lr"] for entry in fit()[1]]
+    assert rates[0] < max(rates) == pytest.approx(0.01, rel=0.05)
+    assert rates[-1] < 0.001
+    assert all(later <= earlier for earlier, later in zip(rates[3:], rates[4:], strict=False))
+
+
+def test_training_stops_when_validation_gets_no_better_and_keeps_the_best_weights():
+    validation = make_examples(1)
+    validation = Examples(validation.tensors, -validation.targets)  # the better the fit, the worse the loss
+    plan = with_plan(epochs=100, patience=3)
+    module, history = fit(plan, validation=validation)
+    losses = [entry["validation_loss"] for entry in history]
+    best = int(np.argmin(losses)) + 1
+    assert len(history) == best + 3
+    stopped_there, _ = fit(with_plan(epochs=100, patience=1), validation=validation)
+    if best == 1:
+        torch.testing.assert_close(weights_of(module), weights_of(stopped_there))
+
+
+def test_validation_rows_are_never_trained_on():
+    near, far = make_examples(1), make_examples(2)
+    far = Examples(far.tensors, far.targets + 100)
+    plan = with_plan(epochs=1)
+    assert torch.equal(weights_of(fit(plan, validation=near)[0]), weights_of(fit(plan, validation=far)[0]))
+
+
+def test_a_loss_that_is_no_number_stops_with_place_and_advice():
+    with pytest.raises(TrainingError, match=r"epoch \d+, batch \d+, at a learning rate of .*Lower lr"):
+        fit(with_plan(lr=1e30))
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
+    assert torch.equal(weights_of(fit()[0]), weights_of(fit()[0]))
+    assert not torch.equal(weights_of(fit()[0]), weights_of(fit(with_plan(seed=1))[0]))
+
+
+def test_nothing_global_is_touched():
+    threads = torch.get_num_threads()
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
+    fit()
+    after = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
+    assert torch.equal(before[0], after[0])
+    assert before[1:] == after[1:]
+    assert torch.get_num_threads() == threads
+    assert torch.is_grad_enabled()
+
+
+def test_the_number_of_threads_does_not_change_the_result():
+    threads = torch.get_num_threads()
+    try:
+        results = []
+        for n in (1, 2):
+            torch.set_num_threads(n)
+            results.append(weights_of(fit(with_plan(epochs=5))[0]))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(*results)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 1000])
+def test_predictions_do_not_depend_on_the_batch_size(batch_size):
+    module, _ = fit(with_plan(epochs=3))
+    weights = copy.deepcopy(module.state_dict())
+    tensors = make_examples(3).tensors
+    torch.testing.assert_close(predict(module, tensors, batch_size), predict(module, tensors, 16), rtol=0, atol=1e-6)
+    assert all(torch.equal(weights[name], values) for name, values in module.state_dict().items())
+
+
+def test_a_bar_is_shown_only_when_asked_for(capsys):
+    fit(with_plan(epochs=2))
+    assert capsys.readouterr().err == ""
+    fit(with_plan(epochs=2, progress=True))
+    assert "training: 100%" in capsys.readouterr().err
+
+
+def test_cross_entropy_is_the_mean_negative_log_probability():
+    outputs, targets = torch.tensor([[2.0, 0.0, 1.0], [0.0, 1.0, 0.0]]), torch.tensor([0, 2])
+    objective = CrossEntropy().build(3).learn(targets)
+    wanted = -np.log(objective.decode(outputs).numpy()[[0, 1], [0, 2]]).mean()
+    assert float(objective.loss(outputs, targets, NO_BATCH)) == pytest.approx(wanted, rel=1e-6)
+    np.testing.assert_allclose(objective.decode(outputs).sum(1), 1, rtol=1e-6)
+
+
+def test_balanced_classes_count_alike():
+    targets = torch.tensor([0, 0, 0, 1])
+    outputs = torch.tensor([[0.0, 1.0]]).expand(4, 2)
+    objective = CrossEntropy(class_weight="balanced").build(2).learn(targets)
+    probabilities = objective.decode(outputs).numpy()[0]
+    assert float(objective.loss(outputs, targets, NO_BATCH)) == pytest.approx(-np.log(probabilities).mean(), rel=1e-6)
+    with pytest.raises(ValueError, match="did you mean 'balanced'"):
+        CrossEntropy(class_weight="balance").build(2)
+
+
+def numbers(draw_from):
+    return arrays(np.float64, (12, 2), elements=st.floats(-draw_from, draw_from, width=16))
+
+
+@settings(max_examples=50, deadline=None)
+@given(predicted=numbers(5), wanted=numbers(100))
+def test_concordance_loss_is_one_minus_the_coefficient_of_lin(predicted, wanted):
+    wanted += np.arange(12)[:, None]
+    objective = ConcordanceLoss().double().build(2).double().learn(torch.tensor(wanted))
+    outputs = torch.tensor(predicted)
+    values = objective.decode(outputs).numpy()
+    covariance = ((values - values.mean(0)) * (wanted - wanted.mean(0))).mean(0)
+    spread = values.var(0) + wanted.var(0) + (values.mean(0) - wanted.mean(0)) ** 2
+    expected = 1 - (2 * covariance / spread).mean()
+    assert float(objective.loss(outputs, torch.tensor(wanted), NO_BATCH)) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["mse", "ccc"])
+def test_values_are_learnt_at_scale_and_given_back_in_their_units(name):
+    targets = torch.tensor([[1000.0, 5.0], [3000.0, 5.0]])
+    objective = OBJECTIVES[name]().build(2).learn(targets)
+    outputs = torch.tensor([[-1.0, 0.0], [1.0, 0.0]])
+    assert torch.equal(objective.decode(outputs), targets)
+    if name == "mse":
+        assert float(objective.loss(outputs, targets, NO_BATCH)) == 0
+
+
+def test_every_objective_is_registered():
+    public = {made for made in _subclasses(Objective) if not made.__name__.startswith("_")}
+    assert {made for made in public if made.__module__ == "featmer.objectives"} == set(OBJECTIVES.values())
+
+
+def _subclasses(made):
+    return {below for child in made.__subclasses__() for below in {child, *_subclasses(child)}}
