@@ -125,7 +125,7 @@ class Face:
         strengths = _strengths(look, cue, loudness, fps, rng)
         colours = _colour_table(look, rng)
         for weights, placement in zip(strengths, _placements(look, len(loudness), fps, rng), strict=True):
-            field = np.tensordot(weights, self._fields, 1)
+            field = np.einsum("a,axyc->xyc", weights, self._fields)  # no BLAS: its sums depend on its threads
             moved = cv2.remap(
                 self._rest,
                 self._x - field[..., 0],
