@@ -24,6 +24,7 @@ from sklearn.svm import LinearSVC
 from featmer import FeatureTable, evaluate
 from featmer.evaluation import ByDialogue, BySpeaker, digest
 from featmer.evaluation.splits import make_splits
+from featmer.evaluation.stats import cluster_bootstrap, interval
 
 COSTS = ["fit_seconds", "predict_seconds", "peak_memory_mb", "started"]
 SEEN: list[dict[str, Any]] = []
@@ -91,8 +92,19 @@ def test_test_rows_and_labels_never_reach_fit(tiny_table: FeatureTable, splitter
 def test_a_result_row_says_where_it_comes_from(tiny_table: FeatureTable) -> None:
     results = evaluate({"linear": linear()}, tiny_table, splitter=ByDialogue(3), seeds=(0, 1), progress=False)
     assert list(results) == [
-        *("corpus", "model", "model_digest", "features_digest", "target", "protocol", "fold", "seed", "part"),
-        *("metric", "value", "low", "high", "n_rows", "n_train_rows", "n_left_out", "fit_seconds", "predict_seconds"),
+        *("corpus", "model", "model_digest", "features_digest", "target", "protocol", "unit", "fold", "seed"),
+        *(
+            "part",
+            "metric",
+            "value",
+            "low",
+            "high",
+            "n_rows",
+            "n_train_rows",
+            "n_left_out",
+            "fit_seconds",
+            "predict_seconds",
+        ),
         *("peak_memory_mb", "parameters", "versions", "started", "error"),
     ]
     assert set(results["model"]) == {"linear", "majority"}
@@ -141,6 +153,19 @@ def test_jobs_side_by_side_change_nothing(tiny_table: FeatureTable) -> None:
     )
     pd.testing.assert_frame_equal(one[0].drop(columns=COSTS), two[0].drop(columns=COSTS))
     pd.testing.assert_frame_equal(one[1], two[1])
+
+
+@pytest.mark.parametrize(("splitter", "unit"), [(ByDialogue(2), "dialogue"), (BySpeaker(2), "speaker")])
+def test_intervals_draw_what_the_protocol_splits(tiny_table: FeatureTable, splitter: Any, unit: str) -> None:
+    results, predictions = evaluate(
+        linear(), tiny_table, splitter=splitter, metrics=["uar"], return_predictions=True, progress=False
+    )
+    assert set(results["unit"]) == {unit}
+    place = ["model", "fold", "part"]
+    rows = dict(list(predictions.groupby(place)))
+    for row in results.to_dict("records"):
+        drawn = cluster_bootstrap("uar", rows[tuple(row[key] for key in place)], by=unit)
+        assert (row["low"], row["high"]) == interval(drawn)
 
 
 def test_the_seed_reaches_every_random_state(tiny_table: FeatureTable) -> None:

@@ -137,7 +137,7 @@ def test_the_page_stands_alone(comparison: tuple[pd.DataFrame, pd.DataFrame], tm
     assert len(page.addresses) == 2 * 4
     assert all(page.alts)
     words = " ".join("".join(page.text).split())
-    for said in ("tiny", "by_dialogue", "120 rows in 24 dialogues", "0, 1", "How to read this", "numpy", "no network"):
+    for said in ("tiny", "by_dialogue", "120 rows of 24 dialogues", "0, 1", "How to read this", "numpy", "no network"):
         assert (said in words) == (said != "no network")
     plots = {file.name for file in (path.parent / "plots").iterdir()}
     assert plots == {"scores.png", "confusion.png", "f1_by_label.png", "calibration.png"}

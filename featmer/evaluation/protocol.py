@@ -18,7 +18,7 @@ from featmer.evaluation.identity import digest, name_of, versions
 from featmer.evaluation.metrics import Metric, find_metrics
 from featmer.evaluation.outcomes import as_labels, is_values
 from featmer.evaluation.runs import Run, Task, perform
-from featmer.evaluation.splits import make_splits
+from featmer.evaluation.splits import make_splits, unit_of
 from featmer.table import FeatureTable
 
 logger = logging.getLogger(__name__)
@@ -27,9 +27,9 @@ BASELINE = "majority"
 LABEL_METRICS = ("f1_weighted", "f1_macro", "uar", "accuracy", "log_loss", "ece", "f1_per_class")
 VALUE_METRICS = ("ccc", "pearson", "mae", "rmse")
 COLUMNS = (
-    *("corpus", "model", "model_digest", "features_digest", "target", "protocol", "fold", "seed", "part", "metric"),
-    *("value", "low", "high", "n_rows", "n_train_rows", "n_left_out", "fit_seconds", "predict_seconds"),
-    *("peak_memory_mb", "parameters", "versions", "started", "error"),
+    *("corpus", "model", "model_digest", "features_digest", "target", "protocol", "unit", "fold", "seed"),
+    *("part", "metric", "value", "low", "high", "n_rows", "n_train_rows", "n_left_out"),
+    *("fit_seconds", "predict_seconds", "peak_memory_mb", "parameters", "versions", "started", "error"),
 )
 
 
@@ -72,7 +72,8 @@ def evaluate(
     n_jobs : int, default=1
         Runs side by side. Scores do not depend on it.
     n_bootstrap : int, default=1000
-        Resamples of dialogues for the interval of each score; 0 leaves intervals out.
+        Resamples for the interval of each score, drawn by whole dialogues, or whole speakers where the splitter
+        divides these; 0 leaves intervals out.
     cache : path-like, default=None
         Folder in which finished runs are kept, and from which they are read while features, segments, targets,
         rows, parameters, seed, metrics and package versions are the same. The source of your own models is not
@@ -109,7 +110,7 @@ def evaluate(
     """
     models = _with_baseline(models, table, target)
     chosen = _find_metrics(metrics, table.segments[target])
-    task = Task.of(table, target, chosen, n_bootstrap)
+    task = Task.of(table, target, chosen, n_bootstrap, unit_of(splitter))
     splits = make_splits(splitter, table.segments, table.segments[target])
     seeds = tuple(seeds)
     runs = [
@@ -124,6 +125,7 @@ def evaluate(
         "features_digest": table.digest(),
         "target": target,
         "protocol": name_of(splitter),
+        "unit": task.unit,
         "versions": versions(),
     }
     results = pd.concat([scores for scores, _ in done], ignore_index=True).assign(**common)

@@ -47,6 +47,8 @@ class Task:
         What to compute.
     n_bootstrap : int
         Resamples for the intervals; 0 leaves the intervals out.
+    unit : {"dialogue", "speaker"}, default="dialogue"
+        What is resampled.
 
     Examples
     --------
@@ -62,14 +64,18 @@ class Task:
     known: NDArray[np.bool_]
     metrics: tuple[Metric, ...]
     n_bootstrap: int
+    unit: str = "dialogue"
 
     @classmethod
-    def of(cls, table: FeatureTable, target: str, metrics: tuple[Metric, ...], n_bootstrap: int) -> Task:
+    def of(
+        cls, table: FeatureTable, target: str, metrics: tuple[Metric, ...], n_bootstrap: int, unit: str = "dialogue"
+    ) -> Task:
         """Take the target out of a table, with all other labels."""
         segments = table.segments
         columns = [name for name in segments.columns if name in _KNOWN_COLUMNS]
         bare = FeatureTable(segments[columns], table.blocks, provenance=table.provenance)
-        return cls(bare, read_target(segments[target]), segments[target].notna().to_numpy(bool), metrics, n_bootstrap)
+        known = segments[target].notna().to_numpy(bool)
+        return cls(bare, read_target(segments[target]), known, metrics, n_bootstrap, unit)
 
     def labelled(self, rows: Rows) -> tuple[FeatureTable, NDArray[Any]]:
         """Return the rows that have a target, as X and y."""
@@ -84,7 +90,7 @@ class Task:
                 "segments": content_of(self.table.segments),
                 "targets": [str(target) for target in self.targets],
                 "metrics": [metric.name for metric in self.metrics],
-                "n_bootstrap": self.n_bootstrap,
+                "n_bootstrap": [self.n_bootstrap, self.unit],
                 "versions": versions(),
             }
         )
@@ -243,7 +249,7 @@ def _score(task: Task, predictions: pd.DataFrame) -> Iterator[dict[str, Any]]:
             if metric.needs == "probabilities" and outcomes.probabilities is None:
                 yield _no_score(part, metric, len(rows), "no predict_proba")
             else:
-                draws = cluster_bootstrap(metric, rows, n_resamples=task.n_bootstrap)
+                draws = cluster_bootstrap(metric, rows, by=task.unit, n_resamples=task.n_bootstrap)
                 low, high = interval(draws)
                 scored = {"value": metric.score(outcomes), "low": low, "high": high}
                 yield {**_no_score(part, metric, len(rows), ""), **scored}

@@ -308,6 +308,28 @@ def hold_out(
     return np.delete(rows, taken), rows[taken]
 
 
+def unit_of(splitter: Any) -> str:
+    """Return what a protocol takes for independent evidence, and intervals and tests therefore draw.
+
+    Parameters
+    ----------
+    splitter : str, splitter, scikit-learn splitter, or iterable of row numbers
+        As for `make_splits`.
+
+    Returns
+    -------
+    {"dialogue", "speaker"}
+        Speakers where these are split, else dialogues.
+
+    Examples
+    --------
+    >>> unit_of("by_speaker"), unit_of(ByDialogue(3)), unit_of("random_rows")
+    ('speaker', 'dialogue', 'dialogue')
+    """
+    known = SPLITTERS.get(splitter) if isinstance(splitter, str) else splitter
+    return "speaker" if getattr(known, "by", None) == "speaker" else "dialogue"
+
+
 def _raw_folds(splitter: Any, segments: pd.DataFrame, labels: ArrayLike | None) -> Iterator[tuple]:
     if isinstance(splitter, Official | ByDialogue):
         yield from splitter.split(segments, labels)

@@ -16,6 +16,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from featmer.evaluation.files import write_whole
+from featmer.evaluation.groups import group_codes
 from featmer.evaluation.metrics import METRICS, Metric, find_metric
 from featmer.report.ranking import leaderboard, leads
 
@@ -182,7 +183,7 @@ def _alt(name: str, board: pd.DataFrame) -> str:
 def _facts(board: pd.DataFrame, results: pd.DataFrame, predictions: pd.DataFrame) -> dict[str, Any]:
     metric = find_metric(board.attrs["metric"])
     test = predictions[predictions["part"] == "test"]
-    keys = [column for column in ("corpus", "dialogue") if column in test]
+    unit = results["unit"].iloc[0]
     best = board.iloc[0]
     return {
         "metric": metric.label,
@@ -194,7 +195,8 @@ def _facts(board: pd.DataFrame, results: pd.DataFrame, predictions: pd.DataFrame
         "corpus": ", ".join(results["corpus"].unique()) or "not named",
         "target": results["target"].iloc[0],
         "protocol": results["protocol"].iloc[0],
-        "rows": f"{test['row'].nunique()} rows in {len(test[keys].drop_duplicates())} dialogues",
+        "unit": unit,
+        "rows": f"{test['row'].nunique()} rows of {group_codes(test, unit).max() + 1} {unit}s",
         "left_out": int(results.groupby(["fold"])["n_left_out"].max().max()),
         "folds": int(results["fold"].nunique()),
         "seeds": ", ".join(map(str, sorted(results["seed"].unique()))),

@@ -30,8 +30,9 @@ def leaderboard(
     """Rank the models of one comparison.
 
     With predictions, the interval comes from resampling whole dialogues, all folds and seeds together, and the
-    test against the best model from swapping the two models' answers dialogue by dialogue. Without, both come
-    from the scores of the runs, corrected for training rows that folds share.
+    test against the best model from swapping the two models' answers dialogue by dialogue (speaker by speaker
+    where speakers were split). Without, both come from the scores of the runs, corrected for training rows that
+    folds share.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ def _interval(
 ) -> tuple[float, float]:
     scored = runs[runs["value"].notna()]
     if answers is not None:
-        return interval(cluster_bootstrap(metric, answers, n_resamples=n_resamples))
+        return interval(cluster_bootstrap(metric, answers, by=_unit(runs), n_resamples=n_resamples))
     if len(scored) == 1:
         return float(scored["low"].iloc[0]), float(scored["high"].iloc[0])
     result = corrected_t_test(scored["value"], np.zeros(len(scored)), _test_share(scored))
@@ -156,9 +157,13 @@ def _pvalue(
         return np.nan
     if best in answers and other in answers:
         pair = (answers[name].set_index(_RUN).loc[shared].reset_index() for name in (best, other))
-        return approximate_randomisation(metric, *pair, n_resamples=n_resamples).pvalue
+        return approximate_randomisation(metric, *pair, by=_unit(runs), n_resamples=n_resamples).pvalue
     first, second = first.loc[shared], second.loc[shared]
     return corrected_t_test(first["value"], second["value"], _test_share(first.reset_index())).pvalue
+
+
+def _unit(runs: pd.DataFrame) -> str:
+    return runs["unit"].iloc[0] if "unit" in runs else "dialogue"
 
 
 def _test_share(runs: pd.DataFrame) -> float:
