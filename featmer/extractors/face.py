@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featmer._checks import require
-from featmer.extractors.models import file_sha256, find_face_model
+from featmer.extractors.models import FACE_MODEL_VARIABLE, file_sha256, find_face_model
 from featmer.extractors.sources import VideoExtractor
 from featmer.media import Frame
 
@@ -131,7 +131,9 @@ class FaceLandmarks(VideoExtractor):
         """
         mediapipe = require("mediapipe", "video")
         image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame.image)
-        found = _open_landmarker(str(find_face_model(self.model)), self.max_faces).detect(image)
+        # The variable is looked up here, so that a change of it opens another model.
+        named = self.model or os.environ.get(FACE_MODEL_VARIABLE)
+        found = _open_landmarker(named, self.max_faces).detect(image)
         sizes = [_box_size(landmarks) for landmarks in found.face_landmarks]
         if not sizes:
             return None, {"face_count": 0, "face_size": np.nan}
@@ -199,11 +201,11 @@ def _box_size(landmarks: list[Any]) -> float:
 
 
 @cache
-def _open_landmarker(model: str, max_faces: int) -> Any:
+def _open_landmarker(model: str | None, max_faces: int) -> Any:
     """Open the landmarker once a process."""
     tasks = require("mediapipe.tasks.python", "video")
     options = tasks.vision.FaceLandmarkerOptions(
-        base_options=tasks.BaseOptions(model_asset_path=model),
+        base_options=tasks.BaseOptions(model_asset_path=str(find_face_model(model))),
         running_mode=tasks.vision.RunningMode.IMAGE,
         num_faces=max_faces,
         output_face_blendshapes=True,
