@@ -17,11 +17,8 @@ from featmer.evaluation.outcomes import Outcomes
 
 LABELS = ["anger", "joy", "neutral", "sadness"]
 ANSWERS = st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), min_size=1, max_size=40)
-VALUES = st.lists(
-    st.tuples(st.floats(-100, 100, allow_subnormal=False), st.floats(-100, 100, allow_subnormal=False)),
-    min_size=2,
-    max_size=40,
-)
+THOUSANDTHS = st.integers(-1000, 1000).map(lambda number: number / 1000)
+VALUES = st.lists(st.tuples(THOUSANDTHS, THOUSANDTHS), min_size=2, max_size=40)
 REFERENCES = {
     "accuracy": reference.accuracy_score,
     "f1_weighted": lambda t, p: reference.f1_score(t, p, average="weighted", zero_division=0),
@@ -64,15 +61,14 @@ def test_errors_equal_scikit_learn(name: str, values: list[tuple[float, float]])
 
 
 @settings(max_examples=100, deadline=None)
-@given(values=VALUES, shift=st.floats(-1000, 1000))
+@given(values=VALUES, shift=st.integers(-1000, 1000))
 def test_correlations_equal_numpy(values: list[tuple[float, float]], shift: float) -> None:
-    x, y = np.transpose(values)
-    x, y = np.round(x, 3) + shift, np.round(y, 3) + shift
+    x, y = np.transpose(values) + shift
     both = x.var() + y.var() + (x.mean() - y.mean()) ** 2
     covariance = np.cov(x, y, ddof=0)[0, 1]
     if np.ptp(x) > 0 and np.ptp(y) > 0:
         assert metrics.ccc(x, y) == pytest.approx(2 * covariance / both, abs=1e-6)
-        assert metrics.pearson(x, y) == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-4)
+        assert metrics.pearson(x, y) == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-6)
     else:
         assert metrics.ccc(x, y) == metrics.pearson(x, y) == 0
 
