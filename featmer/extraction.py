@@ -108,6 +108,7 @@ def extract(
     check_name(fingerprint, ("content", "stat"), "fingerprint")
     chosen = _choose(extractors)
     identities = [extractor.identity() for extractor in chosen]
+    _check_fit(chosen)
     segments = check_segments(segments)
     root = Path(root or segments.attrs.get("root", "."))
     plan = _plan(segments, dict(zip(chosen, identities, strict=True)), root, fingerprint)
@@ -142,7 +143,7 @@ class _Job(NamedTuple):
 
 
 def _choose(extractors: Extractor | str | Sequence[Extractor | str]) -> list[Extractor]:
-    """Return extractor objects after checking that they fit together."""
+    """Return extractor objects for objects and names."""
     given = [extractors] if isinstance(extractors, str | Extractor) else list(extractors)
     chosen: list[Extractor] = []
     for each in given:
@@ -151,6 +152,11 @@ def _choose(extractors: Extractor | str | Sequence[Extractor | str]) -> list[Ext
         elif not isinstance(each, Extractor):
             raise TypeError(f"Got {each!r} as an extractor, expected an object like OpenSmile() or one of its names.")
         chosen.append(EXTRACTORS[each]() if isinstance(each, str) else each)
+    return chosen
+
+
+def _check_fit(chosen: list[Extractor]) -> None:
+    """Raise if the extractors of one modality cannot make one block."""
     for modality in {extractor.modality for extractor in chosen}:
         alike = [extractor for extractor in chosen if extractor.modality == modality]
         names = Counter(name for extractor in alike for name in extractor.names)
@@ -158,7 +164,6 @@ def _choose(extractors: Extractor | str | Sequence[Extractor | str]) -> list[Ext
             raise ValueError(f"{alike} all give {modality!r}: sequences cannot stand side by side; extract them apart.")
         if max(names.values(), default=1) > 1:
             raise ValueError(f"{alike} both give the feature {names.most_common(1)[0][0]!r}; leave one out.")
-    return chosen
 
 
 def _plan(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featmer._checks import check_name, require
+from featmer._checks import check_name
 from featmer.extractors.sources import AudioExtractor
 
 # openSMILE takes an unknown set or level for a configuration file and crashes the process: names are checked here.
@@ -97,7 +97,8 @@ class OpenSmile(AudioExtractor):
 @cache
 def _open_smile(feature_set: str, level: str) -> Any:
     """Open openSMILE once a process."""
-    opensmile = require("opensmile", "audio")
+    import opensmile
+
     check_name(feature_set, opensmile.FeatureSet.__members__, "openSMILE feature set")
     check_name(level, _LEVELS, "level")
     return opensmile.Smile(opensmile.FeatureSet[feature_set], opensmile.FeatureLevel[_LEVELS[level]])

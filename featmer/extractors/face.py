@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featmer._checks import require
 from featmer.extractors.models import FACE_MODEL_VARIABLE, file_sha256, find_face_model
 from featmer.extractors.sources import VideoExtractor
 from featmer.media import Frame
@@ -129,7 +128,8 @@ class FaceLandmarks(VideoExtractor):
         quality : dict
             ``face_count``, and ``face_size``: the share of the picture that the face's box covers.
         """
-        mediapipe = require("mediapipe", "video")
+        import mediapipe
+
         image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame.image)
         # The variable is looked up here, so that a change of it opens another model.
         named = self.model or os.environ.get(FACE_MODEL_VARIABLE)
@@ -203,7 +203,8 @@ def _box_size(landmarks: list[Any]) -> float:
 @cache
 def _open_landmarker(model: str | None, max_faces: int) -> Any:
     """Open the landmarker once a process."""
-    tasks = require("mediapipe.tasks.python", "video")
+    from mediapipe.tasks import python as tasks
+
     options = tasks.vision.FaceLandmarkerOptions(
         base_options=tasks.BaseOptions(model_asset_path=str(find_face_model(model))),
         running_mode=tasks.vision.RunningMode.IMAGE,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featmer._checks import MissingExtra, require
+from featmer._checks import MissingExtra
 from featmer.extractors.models import file_sha256, packaged_file
 from featmer.extractors.sources import TextExtractor
 
@@ -120,15 +120,14 @@ def _local_folder(model: str) -> Path | None:
 @cache
 def _open_model(model: str) -> Any:
     """Open a model once a process, on the CPU: there the values do not depend on the machine's accelerator."""
-    sentence_transformers = require("sentence_transformers", "text")
-    progress = require("transformers", "text").utils.logging
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as progress
+
     folder = _local_folder(model)
     shown = progress.is_progress_bar_enabled()
     progress.disable_progress_bar()
     try:
-        return sentence_transformers.SentenceTransformer(
-            str(folder or model), device="cpu", local_files_only=folder is not None
-        )
+        return SentenceTransformer(str(folder or model), device="cpu", local_files_only=folder is not None)
     finally:
         if shown:
             progress.enable_progress_bar()
