@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from featmer.evaluation.outcomes import PROBABILITY, Outcomes
 from featmer.evaluation.splits import Split
 from featmer.evaluation.stats import cluster_bootstrap, interval
 from featmer.table import FeatureTable
+
+logger = logging.getLogger(__name__)
 
 PARTS = ("valid", "test")
 COSTS = ("fit_seconds", "predict_seconds", "peak_memory_mb", "parameters")
@@ -193,6 +196,7 @@ def _try(task: Task, run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
         predictions, costs = _predict(task, run)
         scores = pd.DataFrame(_score(task, predictions))
     except Exception as error:
+        logger.debug("%s failed", run.model, exc_info=True)
         reason = f"{type(error).__name__}: {error}"
         scores = pd.DataFrame([_no_score(part, metric, 0, reason) for part in PARTS for metric in task.metrics])
         predictions, costs = pd.DataFrame(), (np.nan,) * len(COSTS)
