@@ -65,6 +65,9 @@ class FaceLandmarks(VideoExtractor):
     Pitch is positive when the face looks down, yaw when it turns to the right of the picture, roll when the head tilts
     counter-clockwise in the picture.
 
+    MediaPipe's model hardly ever moves cheekSquint, noseSneer, cheekPuff and jawForward: all four stayed below 0.01 in
+    every clip of the demo corpus (one portrait, warped). Expect little of AU06, AU09, AU29 and AU34.
+
     References
     ----------
     Lugaresi et al. (2019), "MediaPipe: a framework for building perception pipelines".
