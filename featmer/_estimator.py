@@ -46,9 +46,11 @@ class TableEstimator(BaseEstimator):
         if not reset and set(table.modalities) == set(self.modalities_):
             table = table.select(self.modalities_)  # in the order of fit
         names = {modality: block.names for modality, block in table.blocks.items()}
+        if not len(table):
+            raise ValueError("The table has no rows: 0 samples, while a minimum of 1 is required.")
+        if not names:
+            raise ValueError("The table has no modality; a minimum of 1 is required: FeatureTable(segments, blocks).")
         if reset:
-            if not len(table):
-                raise ValueError("The table has no rows: 0 samples, while a minimum of 1 is required.")
             self.modalities_ = names
         elif names != self.modalities_:
             raise ValueError(_difference(type(self).__name__, names, self.modalities_))

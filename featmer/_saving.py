@@ -48,7 +48,12 @@ def replaced_folder(path: str | os.PathLike[str], marker: str) -> Iterator[Path]
         yield fresh
         if target.exists():
             target.replace(old)
-        fresh.replace(target)
+        try:
+            fresh.replace(target)
+        except OSError:
+            if old.exists():
+                old.replace(target)
+            raise
 
 
 def _is_empty_folder(path: Path) -> bool:

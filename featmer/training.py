@@ -75,6 +75,15 @@ class Plan:
     seed: int
     progress: bool = False
 
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "patience"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)!r}.")
+        if self.lr <= 0 or self.weight_decay < 0:
+            raise ValueError(
+                f"lr must be above 0 and weight_decay 0 or more, got {self.lr!r} and {self.weight_decay!r}."
+            )
+
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:

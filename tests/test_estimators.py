@@ -197,11 +197,26 @@ def test_the_users_own_head_and_objective_are_left_alone(tiny_table, labels):
         ({"objective": MeanSquaredError()}, ValueError, "cannot use MeanSquaredError"),
         ({"head": 3}, TypeError, "head must be one of"),
         ({"head": CrossEntropy()}, TypeError, "head must be one of"),
+        ({"batch_size": 0}, ValueError, "batch_size must be 1 or more, got 0"),
+        ({"lr": 0.0}, ValueError, "lr must be above 0"),
     ],
 )
-def test_wrong_parts_are_named(parameters, error, message, tiny_table, labels):
+def test_wrong_parameters_are_named(parameters, error, message, tiny_table, labels):
     with pytest.raises(error, match=message):
         FusionClassifier(**parameters).fit(tiny_table, labels)
+
+
+def test_empty_tables_are_named(tiny_table, labels, fitted):
+    with pytest.raises(ValueError, match="no rows"):
+        fitted.predict(tiny_table[:0])
+    with pytest.raises(ValueError, match="no modality"):
+        FusionClassifier().fit(FeatureTable(tiny_table.segments, {}), labels)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_named(tiny_table, labels):
+    with pytest.raises(ValueError, match="torch sees no GPU"):
+        FusionClassifier(device="cuda").fit(tiny_table, labels)
 
 
 def test_modalities_choose_and_must_match(tiny_table, labels):

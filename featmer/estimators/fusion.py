@@ -98,13 +98,14 @@ class FusionEstimator(TableEstimator):
             rows, held_out = hold_out_dialogues(table, self.validation_share, seed)
             validation = (table[held_out], targets[held_out])
             table, targets = table[rows], targets[rows]
+        plan = self._plan(seed)
         examples = self._examples(table, targets)
         self.sequences_, self.n_outputs_ = examples.tensors.sequences, n_outputs
         watched = self._examples(*validation) if len(validation[0]) else None
         with seeded(seed, examples.tensors.device):
             self._build().learn(examples.tensors.values)
             self.objective_.learn(examples.targets)
-            self.history_ = train(self.module_, self.objective_, examples, watched, self._plan(seed))
+            self.history_ = train(self.module_, self.objective_, examples, watched, plan)
         return self
 
     def _plan(self, seed: int) -> Plan:
@@ -138,9 +139,13 @@ class FusionEstimator(TableEstimator):
         return Examples(TensorTable(table, device), torch.tensor(targets, dtype=dtype, device=device))
 
     def _device(self) -> torch.device:
-        if self.device is not None:
-            return torch.device(self.device)
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        gpu = torch.cuda.is_available()
+        device = torch.device(self.device or ("cuda" if gpu else "cpu"))
+        if device.type == "cuda" and not gpu:
+            raise ValueError(
+                f"device={self.device!r}, but torch sees no GPU here: use device='cpu', or None to choose."
+            )
+        return device
 
     def _outputs(self, X: FeatureTable | ArrayLike) -> torch.Tensor:
         """Return the head's outputs for every row of X."""
