@@ -30,7 +30,7 @@ def noise() -> np.ndarray:
 def media(tmp_path_factory: pytest.TempPathFactory, noise: np.ndarray) -> dict[str, Path]:
     """Return one noise in several containers."""
     folder = tmp_path_factory.mktemp("media")
-    paths = {name: folder / name for name in ("a.wav", "a.flac", "stereo.wav", "a.mp4", "a.mkv", "a.mp3")}
+    paths = {name: folder / name for name in ("a.wav", "a.flac", "stereo.wav", "a.mp4", "a.mkv", "a.mp3", "a.ts")}
     write_audio(paths["a.wav"], noise, 44100)
     write_audio(paths["a.flac"], noise, 44100)
     samples = soundfile.read(paths["a.wav"], dtype="int16")[0]
@@ -39,7 +39,7 @@ def media(tmp_path_factory: pytest.TempPathFactory, noise: np.ndarray) -> dict[s
     times = np.arange(3 * 44100) / 44100
     tones = sum(0.1 * np.sin(2 * np.pi * pitch * times + times**2) for pitch in (220, 440, 1000))
     write_video(paths["a.mp4"], numbered_frames(75), 25, signal=tones, rate=44100)
-    for name, codec in (("a.mkv", "pcm_s16le"), ("a.mp3", "libmp3lame")):
+    for name, codec in (("a.mkv", "pcm_s16le"), ("a.mp3", "libmp3lame"), ("a.ts", "mp2")):
         with av.open(str(paths[name]), "w") as container:
             stream = container.add_stream(codec, rate=44100, layout="mono")
             frame = av.AudioFrame.from_ndarray((noise * 32767).astype(np.int16)[None], format="s16", layout="mono")
@@ -107,7 +107,7 @@ class TestSound:
         assert len(signal) == RATE
         np.testing.assert_allclose(signal[100:-100], expected[100:-100], atol=1e-3)
 
-    @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp4", "a.mkv", "a.mp3"])
+    @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp4", "a.mkv", "a.mp3", "a.ts"])
     @settings(max_examples=15, deadline=None)
     @given(start=st.floats(0, 2.5), length=st.floats(0.01, 0.45))
     def test_a_part_equals_the_same_part_of_the_whole(self, media, name, start, length):
@@ -115,7 +115,7 @@ class TestSound:
         part = read_audio(media[name], start=start, end=start + length)
         expected = whole[round(start * RATE) : round((start + length) * RATE)]
         # Lossy codecs carry a trace of what came before the place where decoding began.
-        tolerance = 1e-4 if name in ("a.mp4", "a.mp3") else 0
+        tolerance = 1e-4 if name in ("a.mp4", "a.mp3", "a.ts") else 0
         np.testing.assert_allclose(part, expected, rtol=0, atol=tolerance)
 
     @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mkv"])
@@ -148,6 +148,27 @@ class TestSound:
         signal = read_audio(path)
         assert np.flatnonzero(signal)[0] == RATE // 2
         assert np.array_equal(read_audio(path, start=0.75, end=1.0), np.full(RATE // 4, 0.5, np.float32))
+
+
+def test_a_clip_cut_without_encoding_begins_at_its_edit(tmp_path):
+    """The file holds three seconds, of which its edit list shows the second half."""
+    signal = np.where(np.arange(3 * RATE) < 2 * RATE, 0, np.sin(np.arange(3 * RATE)))
+    write_video(tmp_path / "whole.mp4", numbered_frames(75), 25, signal=signal, rate=RATE)
+    options = {"avoid_negative_ts": "disabled"}
+    with (
+        av.open(str(tmp_path / "whole.mp4")) as whole,
+        av.open(str(tmp_path / "cut.mp4"), "w", options=options) as part,
+    ):
+        streams = {stream.index: part.add_stream_from_template(stream) for stream in whole.streams}
+        for packet in whole.demux():
+            if packet.dts is not None:
+                shift = int(Fraction(3, 2) / packet.time_base)
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                packet.stream = streams[packet.stream.index]
+                part.mux(packet)
+    numbers = [number_of(frame.image) for frame in read_frames(tmp_path / "cut.mp4", fps=5)]
+    assert numbers == [38, 43, 48, 53, 58, 63, 68, 73]
+    assert np.flatnonzero(np.abs(read_audio(tmp_path / "cut.mp4")) > 0.2)[0] == pytest.approx(0.5 * RATE, abs=50)
 
 
 class TestPictures:
