@@ -108,7 +108,8 @@ def test_a_result_row_says_where_it_comes_from(tiny_table: FeatureTable) -> None
         *("peak_memory_mb", "parameters", "versions", "started", "error"),
     ]
     assert set(results["model"]) == {"linear", "majority"}
-    assert len(results) == 2 * 3 * 2 * 2 * 9  # models, folds, seeds, parts, metrics (three of them one label's F1)
+    # models, folds and all folds together, seeds, parts, metrics (three of them one label's F1)
+    assert len(results) == 2 * (3 + 1) * 2 * 2 * 9
     row = results.iloc[0]
     assert (row["corpus"], row["target"], row["metric"]) == ("tiny", "emotion", "f1_weighted")
     assert row["protocol"] == "ByDialogue(n_splits=3, random_state=0)"
@@ -120,7 +121,9 @@ def test_a_result_row_says_where_it_comes_from(tiny_table: FeatureTable) -> None
     known = results.dropna(subset=["low"])
     assert (known["low"] <= known["high"]).all()
     test = results[(results["metric"] == "accuracy") & (results["part"] == "test") & (results["seed"] == 0)]
-    assert test.groupby("model")["n_rows"].sum().to_dict() == {"linear": 120, "majority": 120}
+    folds, together = test[test["fold"].notna()], test[test["fold"].isna()]
+    assert folds.groupby("model")["n_rows"].sum().to_dict() == {"linear": 120, "majority": 120}
+    assert together["n_rows"].tolist() == [120, 120]
 
 
 def test_scores_are_those_of_the_predictions(tiny_table: FeatureTable) -> None:
@@ -129,6 +132,10 @@ def test_scores_are_those_of_the_predictions(tiny_table: FeatureTable) -> None:
     for key, rows in predictions.groupby(keys):
         expected = f1_score(rows["target"], rows["prediction"], average="weighted", zero_division=0)
         scores = results.set_index([*keys, "metric"])["value"]
+        assert scores[(*key, "f1_weighted")] == pytest.approx(expected)
+    for key, rows in predictions.groupby(["model", "seed", "part"]):
+        expected = f1_score(rows["target"], rows["prediction"], average="weighted", zero_division=0)
+        scores = results[results["fold"].isna()].set_index(["model", "seed", "part", "metric"])["value"]
         assert scores[(*key, "f1_weighted")] == pytest.approx(expected)
     probabilities = predictions[["p.anger", "p.joy", "p.neutral"]]
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
@@ -163,7 +170,7 @@ def test_intervals_draw_what_the_protocol_splits(tiny_table: FeatureTable, split
     assert set(results["unit"]) == {unit}
     place = ["model", "fold", "part"]
     rows = dict(list(predictions.groupby(place)))
-    for row in results.to_dict("records"):
+    for row in results.dropna(subset=["fold"]).to_dict("records"):
         drawn = cluster_bootstrap("uar", rows[tuple(row[key] for key in place)], by=unit)
         assert (row["low"], row["high"]) == interval(drawn)
 

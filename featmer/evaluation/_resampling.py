@@ -66,10 +66,9 @@ def _check_same_rows(first: pd.DataFrame, second: pd.DataFrame) -> None:
 
 
 def split_runs(predictions: pd.DataFrame, groups: NDArray, classes: ArrayLike = ()) -> Runs:
-    """Divide predictions by fold and seed."""
-    keys = [column for column in RUN if column in predictions]
+    """Divide predictions by seed; the folds of a seed are one test set."""
     frame = predictions.reset_index(drop=True)
-    parts = frame.groupby(keys).indices if keys else {(): np.arange(len(frame))}
+    parts = frame.groupby("seed").indices if "seed" in frame else {(): np.arange(len(frame))}
     return {key: Run(Outcomes.of_frame(frame.iloc[rows], classes), groups[rows]) for key, rows in parts.items()}
 
 

@@ -17,7 +17,7 @@ from featmer._checks import check_name
 from featmer.evaluation.identity import digest, name_of, versions
 from featmer.evaluation.metrics import Metric, find_metrics
 from featmer.evaluation.outcomes import as_labels, is_values
-from featmer.evaluation.runs import Run, Task, perform
+from featmer.evaluation.runs import Run, Task, perform, score_all_folds
 from featmer.evaluation.splits import make_splits, unit_of
 from featmer.table import FeatureTable
 
@@ -87,7 +87,8 @@ def evaluate(
     -------
     results : DataFrame
         A row a model, fold, seed, part ("valid", "test") and metric: ``value`` with its 95 % interval ``low`` to
-        ``high``, rows, costs, digests and versions. A model that failed has NaN and its reason in ``error``.
+        ``high``, rows, costs, digests and versions. Where there are several folds, rows whose ``fold`` is missing
+        score the answers of all folds together. A model that failed has NaN and its reason in ``error``.
     predictions : DataFrame
         With ``return_predictions``: a row an utterance and run, with ``target``, ``prediction`` and ``p.<class>``.
 
@@ -128,7 +129,10 @@ def evaluate(
         "unit": task.unit,
         "versions": versions(),
     }
-    results = pd.concat([scores for scores, _ in done], ignore_index=True).assign(**common)
+    scores = [scores for scores, _ in done]
+    if len(splits) > 1:
+        scores.append(score_all_folds(task, runs, done))
+    results = pd.concat([frame.astype({"fold": "Int64"}) for frame in scores], ignore_index=True).assign(**common)
     results["model_digest"] = results["model"].map({name: digest(model) for name, model in models.items()})
     results = results[list(COLUMNS)]
     if not return_predictions:

@@ -190,6 +190,47 @@ def perform(task: Task, run: Run, path: Path | None = None) -> tuple[pd.DataFram
     return scores.assign(**place), predictions.assign(**place)
 
 
+def score_all_folds(task: Task, runs: list[Run], done: list[tuple[pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
+    """Score the answers of all folds together, once a model and seed.
+
+    An F1 of a fold's few rows is biased, and so is the mean over folds; the answers of all folds are one test set.
+
+    Parameters
+    ----------
+    task : Task
+        What was asked.
+    runs : list of Run
+        Who was asked.
+    done : list of (scores, predictions)
+        What `perform` returned for each run.
+
+    Returns
+    -------
+    DataFrame
+        As the scores of `perform`, with a missing ``fold``; NaN where a fold failed.
+
+    References
+    ----------
+    Forman and Scholz, "Apples-to-apples in cross-validation studies", SIGKDD Explorations 12, 2010.
+    """
+    together: dict[tuple[str, int], list[tuple[pd.DataFrame, pd.DataFrame]]] = {}
+    for run, outcome in zip(runs, done, strict=True):
+        together.setdefault((run.model, run.seed), []).append(outcome)
+    rows = []
+    for (model, seed), outcomes in together.items():
+        failed = [scores for scores, predictions in outcomes if predictions.empty]
+        if failed:
+            scores = failed[0].copy()
+        else:
+            scores = pd.DataFrame(_score(task, pd.concat([answers for _, answers in outcomes], ignore_index=True)))
+        folds = pd.concat([scores for scores, _ in outcomes])
+        scores[["model", "seed", "fold"]] = model, seed, np.nan
+        scores[["n_train_rows", *COSTS]] = folds[["n_train_rows", *COSTS]].mean().to_list()
+        scores[["n_left_out", "started"]] = folds["n_left_out"].max(), folds["started"].min()
+        rows.append(scores)
+    return pd.concat(rows, ignore_index=True)
+
+
 def _try(task: Task, run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
     started = datetime.now(UTC).isoformat(timespec="seconds")
     try:

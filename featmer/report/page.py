@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from featmer.evaluation.files import write_whole
 from featmer.evaluation.groups import group_codes
 from featmer.evaluation.metrics import METRICS, Metric, find_metric
-from featmer.report.ranking import leaderboard, leads
+from featmer.report.ranking import all_folds, leaderboard, leads
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +31,7 @@ _WORDS = {
         "Coloured models are the best and those not significantly worse.",
     ),
     "confusion": ("Confusion", "What became of each true label, in percent of its rows; commonest label first."),
-    "f1_by_label": ("F1 of each label", "Times 100, mean over folds and seeds; labels that are found best come first."),
+    "f1_by_label": ("F1 of each label", "Times 100, mean over seeds; labels that are found best come first."),
     "calibration": (
         "Calibration",
         "Accuracy against confidence, all folds and seeds together: on the dashed line, a model that says 70 % is "
@@ -135,7 +135,7 @@ def write_page(
         reasons = "; ".join(results["error"].unique()[:3])
         raise ValueError(f"No model could be scored, so there is nothing to show. Reasons: {reasons}")
     folder = Path(folder)
-    pictures = _draw(board, results, predictions, folder / "plots")
+    pictures = _draw(board, all_folds(results), predictions, folder / "plots")
     facts = _facts(board, results, predictions)
     page = {"title": title, "facts": facts, "columns": _columns(board), "rows": _rows(board), "pictures": pictures}
     environment = Environment(
@@ -260,7 +260,7 @@ def _pvalue(value: float) -> str:
 
 def _failures(results: pd.DataFrame) -> pd.DataFrame:
     """Return each model's reasons for having no score, with the number of runs."""
-    failed = results[(results["part"] == "test") & (results["n_rows"] == 0)]
+    failed = results[(results["part"] == "test") & (results["n_rows"] == 0) & results["fold"].notna()]
     runs = failed.drop_duplicates(["model", "fold", "seed"])
     counts = runs.groupby(["model", "error"], sort=False).size()
     return counts.rename("runs").reset_index()

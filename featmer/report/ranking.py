@@ -50,7 +50,7 @@ def leaderboard(
     Returns
     -------
     DataFrame
-        A row a model, best first: ``rank``, ``model``, ``mean`` over runs, ``sd`` over seeds, 95 % interval
+        A row a model, best first: ``rank``, ``model``, ``mean`` and ``sd`` over seeds, 95 % interval
         ``low`` to ``high``, ``p`` of the test against the best (two-sided, Holm-corrected), ``valid`` (mean on the
         validation part), the means of further metrics, ``n_runs``, ``n_failed``, ``fit_seconds`` and
         ``parameters`` (means). The metric's name is in ``attrs["metric"]``.
@@ -74,21 +74,36 @@ def leaderboard(
     chosen = find_metric(results["metric"].iloc[0] if metric is None else metric)
     check_name(part, set(results["part"]), "part")
     check_name(chosen.name, set(results["metric"]), "metric of the results")
-    runs = results[(results["part"] == part) & (results["metric"] == chosen.name)]
-    board = _means(runs)
-    board["valid"] = _mean_by_model(results[(results["part"] == "valid") & (results["metric"] == chosen.name)])
+    runs = results[(results["part"] == part) & (results["metric"] == chosen.name) & results["fold"].notna()]
+    whole = all_folds(results)
+    scores = whole[(whole["part"] == part) & (whole["metric"] == chosen.name)]
+    board = _means(scores, runs)
+    board["valid"] = _mean_by_model(whole[(whole["part"] == "valid") & (whole["metric"] == chosen.name)])
     for other in results["metric"].unique():
         if other != chosen.name and not other.startswith(F1_OF):
-            board[other] = _mean_by_model(results[(results["part"] == part) & (results["metric"] == other)])
+            board[other] = _mean_by_model(whole[(whole["part"] == part) & (whole["metric"] == other)])
     board = board.sort_values("mean", ascending=not chosen.higher_is_better, na_position="last", kind="stable")
     answers = _by_model(predictions, part)
     names = list(board.index[board["mean"].notna()])
-    intervals = {name: _interval(chosen, runs[runs["model"] == name], answers.get(name), n_resamples) for name in names}
+    intervals = {
+        name: _interval(chosen, scores[scores["model"] == name], answers.get(name), n_resamples) for name in names
+    }
     board["low"] = pd.Series({name: low for name, (low, _) in intervals.items()}, dtype=float)
     board["high"] = pd.Series({name: high for name, (_, high) in intervals.items()}, dtype=float)
     tests = [_pvalue(chosen, runs, answers, names[0], name, n_resamples) for name in names[1:]]
     board["p"] = pd.Series(holm(tests), index=names[1:], dtype=float)
     return _arrange(board, chosen)
+
+
+def all_folds(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that score all folds together; all rows where there is but one fold.
+
+    Examples
+    --------
+    >>> all_folds(pd.DataFrame({"fold": [0, 1, None], "value": [0.2, 0.4, 0.35]}))["value"].tolist()
+    [0.35]
+    """
+    return results[results["fold"].isna()] if results["fold"].isna().any() else results
 
 
 def leads(row: pd.Series) -> bool:
@@ -111,17 +126,16 @@ def _check_one_comparison(results: pd.DataFrame) -> None:
             raise ValueError(f"The results hold several comparisons, {column} {found}; keep the rows of one.")
 
 
-def _means(runs: pd.DataFrame) -> pd.DataFrame:
-    scored = runs[runs["value"].notna()]
-    by_seed = scored.groupby(["model", "seed"])["value"].mean()
+def _means(scores: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    done = runs[runs["value"].notna()]
     board = pd.DataFrame(index=pd.Index(runs["model"].unique(), name="model"))
-    board["mean"] = _mean_by_model(runs)
-    board["sd"] = by_seed.groupby("model").std()
-    board["n_runs"] = scored.groupby("model").size()
+    board["mean"] = _mean_by_model(scores)
+    board["sd"] = scores.groupby("model")["value"].std()
+    board["n_runs"] = done.groupby("model").size()
     board["n_runs"] = board["n_runs"].fillna(0).astype(int)
     board["n_failed"] = runs.groupby("model").size() - board["n_runs"]
     for cost in ("fit_seconds", "parameters"):
-        board[cost] = scored.groupby("model")[cost].mean()
+        board[cost] = done.groupby("model")[cost].mean()
     return board
 
 
@@ -136,21 +150,17 @@ def _by_model(predictions: pd.DataFrame | None, part: str) -> dict[str, pd.DataF
 
 
 def _interval(
-    metric: Metric, runs: pd.DataFrame, answers: pd.DataFrame | None, n_resamples: int
+    metric: Metric, scores: pd.DataFrame, answers: pd.DataFrame | None, n_resamples: int
 ) -> tuple[float, float]:
-    scored = runs[runs["value"].notna()]
     if answers is not None:
-        return interval(cluster_bootstrap(metric, answers, by=_unit(runs), n_resamples=n_resamples))
-    if len(scored) == 1:
-        return float(scored["low"].iloc[0]), float(scored["high"].iloc[0])
-    result = corrected_t_test(scored["value"], np.zeros(len(scored)), _test_share(scored))
-    return result.low, result.high
+        return interval(cluster_bootstrap(metric, answers, by=_unit(scores), n_resamples=n_resamples))
+    return float(scores["low"].mean()), float(scores["high"].mean())
 
 
 def _pvalue(
     metric: Metric, runs: pd.DataFrame, answers: dict[str, pd.DataFrame], best: str, other: str, n_resamples: int
 ) -> float:
-    scores = runs[runs["value"].notna()].set_index(_RUN)
+    scores = runs[runs["value"].notna()].astype({"fold": int}).set_index(_RUN)
     first, second = (scores[scores["model"] == name] for name in (best, other))
     shared = first.index.intersection(second.index)
     if shared.empty:
