@@ -1,12 +1,60 @@
-"""Folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+@contextmanager
+def replaced_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a name to write to, which takes the place of ``path`` at the end.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to make or replace; its folder is made where it is missing.
+
+    Yields
+    ------
+    Path
+        A name beside ``path`` with the same ending; after an error it is removed and ``path`` is as before.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{os.getpid()}-{threading.get_ident()}.{target.name}")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file in one step, so that neither a reader nor a killed run ever leaves half of it.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; its folder is made where it is missing.
+    content : bytes
+        All of it.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_whole(f"{folder}/new/note.txt", b"done")
+    ...     Path(folder, "new", "note.txt").read_text()
+    'done'
+    """
+    with replaced_file(path) as file:
+        file.write_bytes(content)
 
 
 @contextmanager

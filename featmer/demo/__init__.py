@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from featmer._saving import write_whole
 from featmer.corpora import load_demo
 from featmer.demo.filming import film
 from featmer.demo.story import ACCIDENTS, Turn, core_affect, split_of, write_story
@@ -115,8 +115,5 @@ def _annotate(turns: list[Turn], rng: np.random.Generator) -> pd.DataFrame:
 
 def _write_once(path: Path, text: str) -> None:
     """Write a small file that is not there yet, whole or not at all."""
-    if path.is_file():
-        return
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    temporary.write_text(text, "utf-8")
-    temporary.replace(path)
+    if not path.is_file():
+        write_whole(path, text.encode())

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from featmer._saving import replaced_file
 from featmer.demo.face import LOOKS, Face, beside
 from featmer.demo.story import Turn
 from featmer.demo.voice import VOICES, loudness, speak
@@ -76,8 +77,6 @@ def _frames(turn: Turn, face: Face, levels: np.ndarray, rng: np.random.Generator
 
 def _write_truncated(path: Path, frames: Iterable[np.ndarray], fps: float, *, signal: np.ndarray, rate: int) -> None:
     """Write a video whose end, where MP4 keeps its index, never arrived."""
-    whole = path.with_name(f".{os.getpid()}.whole.{path.name}")
-    write_video(whole, frames, fps, signal=signal, rate=rate)
-    content = whole.read_bytes()
-    whole.write_bytes(content[: int(_KEPT * len(content))])
-    whole.replace(path)
+    with replaced_file(path) as file:
+        write_video(file, frames, fps, signal=signal, rate=rate)
+        os.truncate(file, int(_KEPT * file.stat().st_size))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
-from featmer.evaluation.files import write_whole
+from featmer._saving import write_whole
 from featmer.evaluation.groups import Rows
 from featmer.evaluation.identity import content_of, digest, versions
 from featmer.evaluation.metrics import Metric

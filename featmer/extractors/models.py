@@ -6,9 +6,10 @@ import hashlib
 import importlib.util
 import logging
 import os
-import tempfile
 import urllib.request
 from pathlib import Path
+
+from featmer._saving import write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,8 @@ def file_sha256(path: Path) -> str:
 
     Examples
     --------
-    >>> with tempfile.TemporaryDirectory() as folder:
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
     ...     _ = Path(folder, "a").write_text("a")
     ...     file_sha256(Path(folder, "a"))[:8]
     'ca978112'
@@ -129,8 +131,5 @@ def _downloaded_face_model() -> Path:
         ) from error
     if hashlib.sha256(content).hexdigest() != _FACE_MODEL_SHA256:
         raise MissingModelError(f"{_FACE_MODEL_URL} gave other bytes than expected; try again later.")
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-        file.write(content)
-    Path(file.name).replace(path)
+    write_whole(path, content)
     return path

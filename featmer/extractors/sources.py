@@ -321,7 +321,7 @@ class _Clip:
     def __init__(self, extractor: VideoExtractor, start: float) -> None:
         self.extractor = extractor
         self.start = start
-        self.n_frames = 0
+        self.shown: list[bool] = []
         self.rows: list[NDArray[np.float32]] = []
         self.times: list[float] = []
         self.qualities: list[dict[str, float]] = []
@@ -335,22 +335,23 @@ class _Clip:
             self.accident = described
             return
         values, quality = described
-        self.n_frames += 1
+        channels = self.extractor.channels
+        # A frame that does not show the subject is a row of NaN: it must not vanish from the sequence.
+        self.rows.append(np.full(len(channels), np.nan, np.float32) if values is None else checked(values, channels))
+        self.shown.append(values is not None)
+        self.times.append(frame.time - self.start)
         self.qualities.append(quality)
-        if values is not None:
-            self.rows.append(checked(values, self.extractor.channels))
-            self.times.append(frame.time - self.start)
 
     def summarize(self) -> Outcome:
         extractor = self.extractor
         if self.accident is not None:
             return self.accident
-        share = len(self.rows) / self.n_frames
+        share = sum(self.shown) / len(self.shown)
         quality = {f"{extractor.modality}_share": share}
         for name, statistic in extractor.quality_statistics.items():
             known = [row[name] for row in self.qualities if not math.isnan(row[name])]
             quality[name] = float(statistic(known)) if known else math.nan
-        if not self.rows:
+        if not share:
             return Absence(
                 f"no {extractor.subject} in any frame",
                 f"check that the video shows a {extractor.subject}, large enough and lit",
@@ -359,5 +360,6 @@ class _Clip:
         frames = np.stack(self.rows)
         if extractor.is_sequence:
             return Features(frames, np.asarray(self.times), quality, extractor.warn(quality))
+        frames = frames[self.shown]
         statistics = (frames.mean(axis=0), frames.std(axis=0), frames.max(axis=0), [share])
         return Features(np.concatenate(statistics, dtype=np.float32), None, quality, extractor.warn(quality))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -15,6 +13,7 @@ from av.audio import AudioStream
 from av.container import OutputContainer
 from av.video import VideoStream
 
+from featmer._saving import replaced_file
 from featmer.media.reading import sound_frame
 
 _AUDIO_CODECS = {".wav": "pcm_s16le", ".flac": "flac"}
@@ -49,7 +48,7 @@ def write_audio(path: str | Path, signal: np.ndarray, rate: int) -> None:
     ending = Path(path).suffix.lower()
     if ending not in _AUDIO_CODECS:
         raise ValueError(f"Cannot write sound to {path}: expected a name ending in {' or '.join(_AUDIO_CODECS)}.")
-    with _replacing(path) as temporary, av.open(temporary, "w") as container:
+    with replaced_file(path) as temporary, av.open(str(temporary), "w") as container:
         stream = cast(AudioStream, container.add_stream(_AUDIO_CODECS[ending], rate=rate, layout="mono"))
         samples = np.clip(np.rint(np.asarray(signal, dtype=float) * 32768), -32768, 32767).astype(np.int16)
         _encode_sound(container, stream, samples, "s16")
@@ -101,7 +100,7 @@ def write_video(
         raise ValueError(
             f"Cannot write {path}: got {got}, expected frames (height, width, 3) of even height and width."
         )
-    with _replacing(path) as temporary, av.open(temporary, "w") as container:
+    with replaced_file(path) as temporary, av.open(str(temporary), "w") as container:
         codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
         stream = cast(VideoStream, container.add_stream(codec, rate=Fraction(fps).limit_denominator(10_000)))
         stream.height, stream.width = first.shape[:2]
@@ -113,18 +112,6 @@ def write_video(
         container.mux(stream.encode(None))
         if sound is not None:
             _encode_sound(container, sound, np.asarray(signal, dtype=np.float32), "fltp")
-
-
-@contextmanager
-def _replacing(path: str | Path) -> Iterator[str]:
-    """Give a temporary name beside ``path`` that takes its place at the end, or goes away on an error."""
-    path = Path(path)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        yield str(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _encode_sound(container: OutputContainer, stream: AudioStream, samples: np.ndarray, sample_format: str) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from featmer.evaluation.files import write_whole
+from featmer._saving import write_whole
 from featmer.evaluation.groups import group_codes
 from featmer.evaluation.metrics import METRICS, Metric, find_metric
 from featmer.report.ranking import all_folds, leaderboard, leads

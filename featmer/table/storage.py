@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from featmer._saving import replaced_file
 from featmer.table.block import Block
 
 FORMAT = 1
@@ -38,8 +37,6 @@ def write_parquet(
     provenance : mapping
         What JSON can hold.
     """
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     rows = pa.Table.from_pandas(segments, preserve_index=False)
     header = {"format": FORMAT, "provenance": dict(provenance), "blocks": {m: _header(b) for m, b in blocks.items()}}
     for modality, block in blocks.items():
@@ -49,16 +46,8 @@ def write_parquet(
     texts = [
         field.name for field in rows.schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
     ]
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            pq.write_table(rows, file, row_group_size=_ROWS_AT_A_TIME, use_dictionary=texts, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replaced_file(path) as file:
+        pq.write_table(rows, file, row_group_size=_ROWS_AT_A_TIME, use_dictionary=texts, compression="zstd")
 
 
 def read_parquet(path: str | os.PathLike[str]) -> tuple[pd.DataFrame, dict[str, Block], dict[str, Any]]:
