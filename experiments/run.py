@@ -1,7 +1,7 @@
 """Fit and compare models on one corpus; without arguments, the main job on the demo corpus.
 
 ``python experiments/run.py -m model=boosted,transformer seed=0,1,2`` sweeps; runs already done are read from
-``<output>/runs``.
+``<output>/runs``, and ``experiments/compare.py`` makes one page of all.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from extract import make_table
 from featmer import evaluate
-from featmer.report import write_page
+from featmer.report import save_results, write_page
 
 
 @hydra.main(version_base=None, config_path="../conf", config_name="config")
@@ -35,6 +35,7 @@ def main(config: DictConfig) -> float:
         cache=output / "runs",
         return_predictions=True,
     )
+    save_results(results, predictions, output / "results")
     if HydraConfig.get().mode == RunMode.RUN:
         title = f"{choices.corpus}, {choices.features} features, {choices.protocol}"
         folder = output / "pages" / f"{choices.corpus}-{choices.protocol}"

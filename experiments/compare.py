@@ -1,0 +1,22 @@
+"""One page of all runs so far: ``python experiments/compare.py``, or of other folders too: ``results=[a,b]``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from featmer.report import load_results, write_page
+
+
+@hydra.main(version_base=None, config_path="../conf", config_name="compare")
+def main(config: DictConfig) -> None:
+    """Write a page for each corpus, target, protocol and set of features; the largest comparison is named last."""
+    for comparison in load_results(config.results):
+        folder = Path(config.output) / "pages" / comparison.name
+        print(write_page(comparison.results, comparison.predictions, folder, title=comparison.name))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Results on disk: one pair of files a call of `evaluate`, any number of them merged into comparisons."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from featmer._saving import write_whole
+
+COMPARISON = ("corpus", "target", "protocol", "features_digest")
+_RESULTS, _PREDICTIONS = ".results.parquet", ".predictions.parquet"
+_RUN = ["model", "seed", "fold", "part"]
+
+
+class Comparison(NamedTuple):
+    """Results and predictions of one corpus, target, protocol and set of features.
+
+    Examples
+    --------
+    >>> Comparison("demo-emotion", pd.DataFrame(), pd.DataFrame()).name
+    'demo-emotion'
+    """
+
+    name: str
+    results: pd.DataFrame
+    predictions: pd.DataFrame
+
+
+def save_results(results: pd.DataFrame, predictions: pd.DataFrame, folder: str | os.PathLike[str]) -> None:
+    """Write what `evaluate` returned to a folder; the same runs take the same files.
+
+    Parameters
+    ----------
+    results, predictions : DataFrame
+        From ``featmer.evaluate(..., return_predictions=True)``.
+    folder : path-like
+        Where; made if needed.
+    """
+    runs = results[[*COMPARISON, "model", "model_digest", "seed"]].drop_duplicates().sort_values(["model", "seed"])
+    stem = Path(folder) / hashlib.sha256(runs.to_csv(index=False).encode()).hexdigest()[:16]
+    write_whole(stem.with_name(stem.name + _PREDICTIONS), predictions.to_parquet())
+    write_whole(stem.with_name(stem.name + _RESULTS), results.to_parquet())
+
+
+def load_results(folders: Iterable[str | os.PathLike[str]]) -> list[Comparison]:
+    """Merge all results of some folders, a comparison for each corpus, target, protocol and set of features.
+
+    Where one name stands for several configurations, the digest is added to it. A run that is in several files is
+    taken once, from the newest.
+
+    Parameters
+    ----------
+    folders : iterable of path-like
+        Folders that :func:`save_results` wrote to.
+
+    Returns
+    -------
+    list of Comparison
+        The largest last.
+
+    Raises
+    ------
+    FileNotFoundError
+        If no folder holds results.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from featmer import Block, FeatureTable, evaluate
+    >>> segments = pd.DataFrame({"dialogue": range(12), "turn": 0, "emotion": ["joy", "fear"] * 6})
+    >>> table = FeatureTable(segments, {"text": Block(np.ones((12, 1)), ["text.length"])})
+    >>> found = evaluate(DummyClassifier(), table, n_bootstrap=0, return_predictions=True, progress=False)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_results(*found, folder)
+    ...     [comparison.name for comparison in load_results([folder])]
+    ['-emotion-by_dialogue']
+    """
+    files = [file for folder in folders for file in Path(folder).glob(f"*{_RESULTS}")]
+    if not files:
+        raise FileNotFoundError(f"No results in {[str(folder) for folder in folders]}: run experiments/run.py first.")
+    parts: dict[tuple[str, ...], list[tuple[pd.DataFrame, pd.DataFrame]]] = {}
+    for file in sorted(files, key=lambda file: file.stat().st_mtime):
+        results = pd.read_parquet(file)
+        predictions = pd.read_parquet(file.with_name(file.name.removesuffix(_RESULTS) + _PREDICTIONS))
+        digests = results.drop_duplicates("model").set_index("model")["model_digest"]
+        key = tuple(results[list(COMPARISON)].iloc[0].astype(str))
+        parts.setdefault(key, []).append((results, predictions.assign(model_digest=predictions["model"].map(digests))))
+    merged = [Comparison(_name(key, parts), *_merge(pairs)) for key, pairs in parts.items()]
+    return sorted(merged, key=lambda comparison: len(comparison.results))
+
+
+def _name(key: tuple[str, ...], parts: Iterable[tuple[str, ...]]) -> str:
+    """Name a comparison as a folder may be named; the features tell apart those that are otherwise alike."""
+    alike = [other for other in parts if other[:3] == key[:3]]
+    words = key if len(alike) > 1 else key[:3]
+    return "-".join("".join(letter if letter.isalnum() or letter in "_=" else "" for letter in word) for word in words)
+
+
+def _merge(pairs: list[tuple[pd.DataFrame, pd.DataFrame]]) -> list[pd.DataFrame]:
+    results, predictions = (pd.concat(frames, ignore_index=True) for frames in zip(*pairs, strict=True))
+    digests = results.groupby("model")["model_digest"].nunique()
+    several = set(digests.index[digests > 1])
+    for frame in (results, predictions):
+        names = frame["model"] + " " + frame["model_digest"].str[:6]
+        frame["model"] = frame["model"].where(~frame["model"].isin(several), names)
+    return [
+        results.drop_duplicates([*_RUN, "metric"], keep="last", ignore_index=True),
+        predictions.drop_duplicates([*_RUN, "row"], keep="last", ignore_index=True),
+    ]
