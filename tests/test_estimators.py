@@ -95,7 +95,7 @@ def test_predictions_depend_on_neither_batch_size_nor_row_order(tiny_table, fitt
     np.testing.assert_allclose(fitted.predict_proba(tiny_table[order]), whole[order], rtol=0, atol=1e-9)
     fitted.set_params(batch_size=7)
     np.testing.assert_allclose(fitted.predict_proba(tiny_table), whole, rtol=0, atol=1e-9)
-    fitted.set_params(batch_size=256)
+    fitted.set_params(batch_size=128)
 
 
 def test_the_order_of_training_rows_does_not_matter(tiny_table, labels, fitted):

@@ -36,7 +36,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         Decay of the weights.
     epochs : int, default=100
         Most passes over the training rows.
-    batch_size : int, default=256
+    batch_size : int, default=128
         Rows a batch, about: dialogues stay whole.
     patience : int, default=10
         Epochs without a better validation loss before training stops.
@@ -80,7 +80,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         lr: float = 1e-3,
         weight_decay: float = 1e-2,
         epochs: int = 100,
-        batch_size: int = 256,
+        batch_size: int = 128,
         patience: int = 10,
         validation_share: float = 0.15,
         random_state: int | np.random.RandomState | None = None,

@@ -20,7 +20,7 @@ class Concat(Head):
 
     Parameters
     ----------
-    hidden : int, default=64
+    hidden : int, default=128
         Width of each modality's vector and of the hidden layer.
     dropout : float, default=0.3
         Share of features and of hidden entries set to zero in training.
@@ -31,7 +31,7 @@ class Concat(Head):
     Concat(hidden=32)
     """
 
-    def __init__(self, *, hidden: int = 64, dropout: float = 0.3) -> None:
+    def __init__(self, *, hidden: int = 128, dropout: float = 0.3) -> None:
         super().__init__()
         self.hidden = hidden
         self.dropout = dropout
@@ -60,7 +60,7 @@ class Gated(Head):
 
     Parameters
     ----------
-    hidden : int, default=64
+    hidden : int, default=128
         Width of each modality's vector.
     dropout : float, default=0.3
         Share of features and of hidden entries set to zero in training.
@@ -76,7 +76,7 @@ class Gated(Head):
     Gated(dropout=0.2)
     """
 
-    def __init__(self, *, hidden: int = 64, dropout: float = 0.3) -> None:
+    def __init__(self, *, hidden: int = 128, dropout: float = 0.3) -> None:
         super().__init__()
         self.hidden = hidden
         self.dropout = dropout

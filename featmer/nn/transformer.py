@@ -128,7 +128,7 @@ class Transformer(Head):
 
     Parameters
     ----------
-    hidden : int, default=64
+    hidden : int, default=128
         Width of a token.
     layers : int, default=1
         Transformer layers over the modalities, and as many over the turns.
@@ -155,7 +155,7 @@ class Transformer(Head):
     def __init__(
         self,
         *,
-        hidden: int = 64,
+        hidden: int = 128,
         layers: int = 1,
         heads: int = 4,
         dropout: float = 0.3,
