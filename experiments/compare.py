@@ -14,7 +14,7 @@ from featmer.report import load_results, write_page
 def main(config: DictConfig) -> None:
     """Write a page for each corpus, target, protocol and set of features; the largest comparison is named last."""
     for comparison in load_results(config.results):
-        folder = Path(config.output) / "pages" / comparison.name
+        folder = Path(config.output).resolve() / "pages" / comparison.name
         print(write_page(comparison.results, comparison.predictions, folder, title=comparison.name))
 
 

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 def table_path(config: DictConfig) -> Path:
     """Return where the table of a configuration is written."""
     choices = HydraConfig.get().runtime.choices
-    return Path(config.output) / "tables" / f"{choices.corpus}-{choices.features}.parquet"
+    return Path(config.output).resolve() / "tables" / f"{choices.corpus}-{choices.features}.parquet"
 
 
 def make_table(config: DictConfig) -> FeatureTable:

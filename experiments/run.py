@@ -22,7 +22,7 @@ from featmer.report import save_results, write_page
 @hydra.main(version_base=None, config_path="../conf", config_name="config")
 def main(config: DictConfig) -> float:
     """Return the mean validation score, which is all that a sweep may see."""
-    output, choices = Path(config.output), HydraConfig.get().runtime.choices
+    output, choices = Path(config.output).resolve(), HydraConfig.get().runtime.choices
     table = make_table(config)
     seeds = [config.seed] if isinstance(config.seed, int) else list(config.seed)
     protocol = instantiate(config.protocol, _convert_="all")

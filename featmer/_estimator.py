@@ -14,6 +14,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, validate_data
 
+from featmer.groups import group_codes
 from featmer.table import Block, FeatureTable
 
 ARRAY_MODALITY = "features"
@@ -161,34 +162,11 @@ def hold_out_dialogues(table: FeatureTable, share: float, seed: int) -> tuple[ND
     [[0, 1], [2, 3]]
     """
     rows = np.arange(len(table))
-    dialogues = dialogue_codes(table)
+    dialogues = group_codes(table.segments)
     if share <= 0 or dialogues.max() == 0:
         return rows, rows[:0]
     splitter = GroupShuffleSplit(1, test_size=share, random_state=seed)
     return next(splitter.split(rows, groups=dialogues))
-
-
-def dialogue_codes(table: FeatureTable) -> NDArray[np.int64]:
-    """Return the number of each row's dialogue; equal names in two corpora are two dialogues.
-
-    Parameters
-    ----------
-    table : FeatureTable
-        The rows.
-
-    Returns
-    -------
-    ndarray of int of shape (n_rows,)
-        Numbers from 0, sorted by corpus and name.
-
-    Examples
-    --------
-    >>> segments = pd.DataFrame({"dialogue": ["b", "a", "b"], "turn": [0, 0, 1]})
-    >>> dialogue_codes(FeatureTable(segments, {}))
-    array([1, 0, 1])
-    """
-    keys = [name for name in ("corpus", "dialogue") if name in table.segments]
-    return np.asarray(table.segments.groupby(keys, dropna=False).ngroup(), np.int64)
 
 
 def _check_target(y: ArrayLike, n_rows: int) -> NDArray[Any]:

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from featmer.groups import group_codes
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -201,15 +203,15 @@ def collate(table: FeatureTable, device: str | torch.device = "cpu") -> Batch:
 
 def _dialogue_codes(segments: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return numbers for dialogues, for turns within and, in order of appearance, for speakers within."""
-    keys = [column for column in ("corpus", "dialogue") if column in segments]
-    dialogue = segments.groupby(keys, dropna=False, sort=True).ngroup().to_numpy()
+    dialogue = group_codes(segments)
     in_turn = np.lexsort((segments["turn"].to_numpy(), dialogue))
     turn = np.empty_like(dialogue)
     starts = np.cumsum(np.bincount(dialogue)) - np.bincount(dialogue)
     turn[in_turn] = np.arange(len(dialogue)) - starts[dialogue[in_turn]]
     if "speaker" not in segments:
         return dialogue, turn, np.zeros_like(dialogue)
-    voices = segments[keys + ["speaker"]].iloc[in_turn].groupby(keys + ["speaker"], dropna=False, sort=False).ngroup()
+    names = segments["speaker"].reset_index(drop=True).iloc[in_turn]
+    voices = names.to_frame().groupby([dialogue[in_turn], names], dropna=False, sort=False).ngroup()
     speaker = np.empty_like(dialogue)
     speaker[in_turn] = voices.to_numpy()
     first = np.full(len(starts), len(dialogue))

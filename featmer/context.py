@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from featmer.groups import group_codes
 from featmer.table import Block, FeatureTable
 
 
@@ -56,10 +57,9 @@ def add_context(table: FeatureTable, n_turns: int) -> FeatureTable:
 
 def _previous_rows(segments: pd.DataFrame, n_turns: int) -> list[NDArray[Any]]:
     """Return, for 1 to n_turns turns back, each row's earlier row of the same dialogue, or -1."""
-    keys = [column for column in ("corpus", "dialogue") if column in segments]
     rows = pd.Series(range(len(segments)), dtype=int)
     in_turn = segments.reset_index(drop=True).sort_values("turn", kind="stable").index
-    dialogues = rows[in_turn].groupby([segments[key].to_numpy()[in_turn] for key in keys], dropna=False)
+    dialogues = rows[in_turn].groupby(group_codes(segments)[in_turn])
     return [dialogues.shift(lag, fill_value=-1).sort_index().to_numpy() for lag in range(1, n_turns + 1)]
 
 

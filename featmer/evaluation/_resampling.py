@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from featmer.evaluation.groups import group_codes
 from featmer.evaluation.metrics import Metric
 from featmer.evaluation.outcomes import Outcomes, as_labels, is_values
+from featmer.groups import group_codes
 
 RUN = ("fold", "seed")
 

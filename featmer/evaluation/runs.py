@@ -17,11 +17,10 @@ from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
 from featmer._saving import write_whole
-from featmer.evaluation.groups import Rows
 from featmer.evaluation.identity import content_of, digest, versions
 from featmer.evaluation.metrics import Metric
 from featmer.evaluation.outcomes import PROBABILITY, Outcomes
-from featmer.evaluation.splits import Split
+from featmer.evaluation.splits import Rows, Split
 from featmer.evaluation.stats import cluster_bootstrap, interval
 from featmer.table import FeatureTable
 

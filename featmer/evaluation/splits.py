@@ -13,9 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, StratifiedKFold
 
 from featmer._checks import check_name
-from featmer.evaluation.groups import Rows, group_codes
+from featmer.groups import group_codes
 
 logger = logging.getLogger(__name__)
+
+Rows = NDArray[np.int64]
 
 VALID_SHARE = 0.2
 _QUANTILES = 5

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from featmer.evaluation._resampling import Pair, draw, mean_over_runs, split_runs, swapped
-from featmer.evaluation.groups import group_codes
 from featmer.evaluation.metrics import Metric, find_metric
+from featmer.groups import group_codes
 
 N_RESAMPLES = 1000
 LEVEL = 0.95

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from featmer.nn.encoders import Encoders
 from featmer.nn.fusion import Concat, Gated
 from featmer.nn.head import Head
 from featmer.nn.standardise import Standardise
@@ -13,4 +14,4 @@ HEADS: dict[str, type[Head]] = {
     "transformer": Transformer,
 }
 
-__all__ = ["HEADS", "Concat", "Gated", "Head", "Standardise", "Transformer"]
+__all__ = ["HEADS", "Concat", "Encoders", "Gated", "Head", "Standardise", "Transformer"]

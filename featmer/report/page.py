@@ -16,8 +16,8 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from featmer._saving import write_whole
-from featmer.evaluation.groups import group_codes
 from featmer.evaluation.metrics import METRICS, Metric, find_metric
+from featmer.groups import group_codes
 from featmer.report.ranking import all_folds, leaderboard, leads
 
 if TYPE_CHECKING:

@@ -8,11 +8,9 @@ from numpy.typing import NDArray
 
 from featmer._checks import check_name
 
-Rows = NDArray[np.int64]
 
-
-def group_codes(segments: pd.DataFrame, by: str = "dialogue") -> Rows:
-    """Give each row the number of its dialogue or speaker.
+def group_codes(segments: pd.DataFrame, by: str = "dialogue") -> NDArray[np.int64]:
+    """Give each row the number of its dialogue or speaker; equal names in two corpora are two dialogues.
 
     Parameters
     ----------
@@ -24,7 +22,7 @@ def group_codes(segments: pd.DataFrame, by: str = "dialogue") -> Rows:
     Returns
     -------
     ndarray of int of shape (n_rows,)
-        Numbers from 0, in order of appearance.
+        Numbers from 0, sorted by name, so that they do not depend on the order of the rows.
 
     Raises
     ------
@@ -43,4 +41,4 @@ def group_codes(segments: pd.DataFrame, by: str = "dialogue") -> Rows:
     if unknown:
         raise ValueError(f"{unknown} of {len(segments)} rows have no {by}; fill the column, or split otherwise.")
     keys = [column for column in ("corpus", by) if column in segments]
-    return np.asarray(segments.groupby(keys, sort=False, dropna=False).ngroup(), dtype=np.int64)
+    return np.asarray(segments.groupby(keys, dropna=False).ngroup(), dtype=np.int64)
