@@ -20,11 +20,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from tqdm import tqdm
 
 import featmer
 from featmer._checks import check_name
+from featmer._parallel import side_by_side
 from featmer.cache import FeatureCache
 from featmer.extractors import EXTRACTORS
 from featmer.extractors.base import Absence, Extractor, Outcome
@@ -238,10 +239,8 @@ def _finish(jobs: list[_Job], n_jobs: int) -> Iterator[list[tuple[str, Outcome]]
     """Do jobs in workers, and give what is finished as it comes."""
     if not jobs:
         return
-    # One job at a time: a batch would be lost whole when the run is killed.
-    workers = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
     try:
-        yield from workers(delayed(_do)(job) for job in jobs)
+        yield from side_by_side((delayed(_do)(job) for job in jobs), n_jobs, ordered=False)
     except BrokenProcessPool as error:
         raise RuntimeError(
             "A worker process died, most likely in the decoder of a damaged file or for lack of memory. With a cache, "

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from tqdm import tqdm
 
 from featmer._checks import check_name
+from featmer._parallel import side_by_side
 from featmer.evaluation.identity import digest, name_of, versions
 from featmer.evaluation.metrics import Metric, find_metrics
 from featmer.evaluation.outcomes import as_labels, is_values
@@ -149,7 +150,7 @@ def _perform_all(
         common = task.digest()
         paths = [cache / f"{digest([common, run.digest()])}.parquet" for run in runs]
     calls = (delayed(perform)(task, run, path) for run, path in zip(runs, paths, strict=True))
-    jobs = Parallel(n_jobs=n_jobs, return_as="generator")(calls)
+    jobs = side_by_side(calls, n_jobs)
     done = []
     for run, outcome in zip(runs, tqdm(jobs, total=len(runs), desc="runs", disable=not progress), strict=True):
         if outcome[1].empty:
