@@ -89,7 +89,7 @@ def sound_segments(folder: Path, n_clips: int) -> pd.DataFrame:
 def main() -> None:
     """Print times and ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=int, default=60)
+    parser.add_argument("--clips", type=int, default=195)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=Path("featmer-output"))
     arguments = parser.parse_args()
