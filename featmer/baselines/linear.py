@@ -20,7 +20,18 @@ from featmer.context import add_context
 from featmer.table import FeatureTable
 
 
-class LinearClassifier(BaselineClassifier):
+class _Weights:
+    """Counts the weights of a fitted pipeline whose last step is linear."""
+
+    model_: Pipeline
+
+    @property
+    def n_parameters_(self) -> int:
+        """Number of weights."""
+        return np.size(self.model_[-1].coef_) + np.size(self.model_[-1].intercept_)
+
+
+class LinearClassifier(_Weights, BaselineClassifier):
     """Classify by logistic regression.
 
     Missing values become the feature's mean, and for each modality a column tells where it is missing.
@@ -88,11 +99,6 @@ class LinearClassifier(BaselineClassifier):
         self.model_ = _standardised(model).fit(_design(table, self.context), codes)
         return self
 
-    @property
-    def n_parameters_(self) -> int:
-        """Number of weights."""
-        return self.model_[-1].coef_.size + self.model_[-1].intercept_.size
-
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class.
 
@@ -110,7 +116,7 @@ class LinearClassifier(BaselineClassifier):
         return self.model_.predict_proba(_design(self._check_table(X, reset=False), self.context))
 
 
-class LinearRegressor(RegressorMixin, Baseline):
+class LinearRegressor(_Weights, RegressorMixin, Baseline):
     """Predict numbers by ridge regression.
 
     Missing values become the feature's mean, and for each modality a column tells where it is missing.
