@@ -14,9 +14,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A module may import those before it. Packages count as one room.
 LAYERS = [
-    "_checks", "_parallel", "_saving", "groups", "segments", "labels", "table", "media", "corpora", "demo",
-    "extractors", "cache", "extraction", "context", "_estimator", "collate", "nn", "objectives", "training",
-    "estimators", "baselines", "pretraining", "evaluation", "explain", "report", "__init__",
+    "_checks", "_parallel", "_saving", "groups", "segments", "labels", "table", "transcripts", "alignment",
+    "media", "corpora", "demo", "extractors", "cache", "extraction", "context", "_estimator", "collate", "nn",
+    "objectives", "training", "estimators", "baselines", "pretraining", "evaluation", "explain", "report", "__init__",
 ]  # fmt: skip
 
 FORBIDDEN = {
