@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from featmer._checks import check_name
 from featmer.extractors.base import Absence, Extractor, Features, Outcome, UndescribableError, attempt, checked
+from featmer.extractors.sound_quality import sound_quality
 from featmer.media import Frame, read_audio, read_frames
 
 # Below this peak 16-bit sound has two bits left: digital silence, with the dither of a codec at most.
@@ -25,7 +27,8 @@ class AudioExtractor(Extractor):
     """Base of extractors that describe sound.
 
     The author writes ``names`` and ``describe(signal, rate)``. The sound comes as one channel at ``rate``; what is
-    shorter than ``min_seconds`` or silent never reaches `describe`.
+    shorter than ``min_seconds`` or silent never reaches `describe`. Every row read from a file, missing or not, tells
+    its length, voiced share, clipped share and signal-to-noise ratio, see `featmer.extractors.sound_quality`.
 
     Attributes
     ----------
@@ -33,6 +36,8 @@ class AudioExtractor(Extractor):
         Samples a second (Hz) that `describe` is given.
     min_seconds : float
         Shortest sound that can be described.
+    short : {"missing", "pad"}
+        What becomes of a shorter sound.
 
     Examples
     --------
@@ -48,8 +53,10 @@ class AudioExtractor(Extractor):
     modality = "audio"
     column = "audio"
     packages: ClassVar[tuple[str, ...]] = ("av",)
+    version: ClassVar[int] = 2
     rate: int = 16000
     min_seconds: float = 0.0
+    short: str = "missing"
 
     @property
     def sampling(self) -> float:
@@ -96,17 +103,41 @@ class AudioExtractor(Extractor):
         UndescribableError
             If the sound is too short or silent.
         """
-        seconds = len(signal) / self.rate
-        if seconds < self.min_seconds:
-            raise UndescribableError(
-                f"too short: {seconds:.2f} s of sound, at least {self.min_seconds:g} s needed",
-                "check start and end of the segment, or join it with its neighbour",
-            )
+        signal = self.lengthened(signal, self.min_seconds, self.rate)
         if np.abs(signal).max() < _SILENCE:
             raise UndescribableError("silent", "check that the right channel or file was exported")
         described = self.describe(signal, self.rate)
         values, times = described if isinstance(described, tuple) else (described, None)
         return Features(checked(values, self.names), None if times is None else np.asarray(times, np.float64))
+
+    def lengthened(self, signal: NDArray[np.float32], seconds: float, rate: int) -> NDArray[np.float32]:
+        """Treat a sound that may be too short as ``short`` says.
+
+        Parameters
+        ----------
+        signal : ndarray of shape (n_samples,)
+            Any sound.
+        seconds : float
+            The length needed.
+        rate : int
+            Samples a second (Hz).
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The sound; if it is shorter, with zeros at its end.
+
+        Raises
+        ------
+        UndescribableError
+            If the sound is shorter and must not be filled up.
+        """
+        if (given := len(signal) / rate) >= seconds:
+            return signal
+        if self.short == "pad":
+            return np.pad(signal, (0, math.ceil(seconds * rate) - len(signal)))
+        reason = f"too short: {given:.2f} s of sound, at least {seconds:g} s needed"
+        raise UndescribableError(reason, "check start and end of the segment, or join it with its neighbour")
 
     @staticmethod
     def describe_clip(
@@ -131,7 +162,9 @@ class AudioExtractor(Extractor):
         signal = attempt(lambda: read_audio(path, rate=extractors[0].rate, start=start, end=end))
         if isinstance(signal, Absence):
             return [signal] * len(extractors)
-        return [attempt(extractor.features, signal) for extractor in extractors]
+        quality = sound_quality(signal, extractors[0].rate)
+        outcomes = [attempt(extractor.features, signal) for extractor in extractors]
+        return [replace(outcome, quality=quality | outcome.quality) for outcome in outcomes]
 
 
 class VideoExtractor(Extractor):

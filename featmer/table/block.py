@@ -263,7 +263,10 @@ class Block:
         told = [dict.fromkeys(filter(None, row)) for row in zip(*(block.reasons for block in blocks), strict=True)]
         reasons = ["; ".join(row) if gone else "" for row, gone in zip(told, missing, strict=True)]
         qualities = [block.quality for block in blocks if block.quality is not None]
-        return Block(values, names, reasons=reasons, quality=pd.concat(qualities, axis=1) if qualities else None)
+        quality = pd.concat(qualities, axis=1) if qualities else None
+        if quality is not None:  # extractors that share a clip tell the same of it: once is enough
+            quality = quality.loc[:, ~quality.columns.duplicated()]
+        return Block(values, names, reasons=reasons, quality=quality)
 
     @staticmethod
     def vstack(blocks: Sequence[Block]) -> Block:
