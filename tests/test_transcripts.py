@@ -79,7 +79,7 @@ SHORT_GRID = """File type = "ooTextFile"
 """
 SRT = """1
 00:00:01,000 --> 00:00:02,000
-<i>I</i> never
+<i>I</i> <3u
 
 2
 00:01:00,500 --> 00:01:01,000
@@ -168,8 +168,8 @@ def test_json_words_without_times_share_what_is_between(tmp_path: Path) -> None:
 def test_captions_are_spread_over_their_times(tmp_path: Path) -> None:
     words = read_words(write(tmp_path, "a.srt", "\ufeff" + SRT.replace("\n", "\r\n")))
     assert rows(words) == [
-        ["I", [1.0, round(1 + 1 / 6, 6)], None, True],
-        ["never", [round(1 + 1 / 6, 6), 2.0], None, True],
+        ["I", [1.0, round(1 + 1 / 3, 6)], None, True],
+        ["<3u", [round(1 + 1 / 3, 6), 2.0], None, True],
         ["No!", [60.5, 61.0], None, False],
     ]
 
@@ -206,6 +206,8 @@ def test_a_transcript_without_words_is_an_empty_frame(tmp_path: Path, name: str)
         ("a.json", "[\n{]", "a.json, line 2: not JSON"),
         ("a.json", "3", "its top: got 'int'"),
         ("a.json", [{"wrd": "a"}], r"\[0\]: got"),
+        ("a.json", [{"word": None, "start": 0, "end": 1}], r"\[0\]: got"),
+        ("a.json", [{"words": 5}], r"\[0\]: got"),
         ("a.json", {"segments": [{"words": [{"word": "a"}]}]}, r"segments\[0\].words\[0\]: got \[None, None\]"),
         ("a.textgrid", LONG_GRID.replace('"say"', "say"), "line 20: got '0.5', expected the text of an interval"),
         ("a.textgrid", LONG_GRID.replace("xmax = 0.5", "xmax = half"), "expected the end of an interval"),
