@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Block": "featmer.table",
     "FeatureTable": "featmer.table",
+    "align": "featmer.alignment",
     "extract": "featmer.extraction",
     "OpenSmile": "featmer.extractors",
     "FaceLandmarks": "featmer.extractors",
@@ -26,6 +27,7 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
+    from featmer.alignment import align
     from featmer.baselines import BoostedClassifier, BoostedRegressor
     from featmer.estimators import FusionClassifier, FusionRegressor
     from featmer.evaluation import evaluate
@@ -44,6 +46,7 @@ __all__ = [
     "FusionRegressor",
     "OpenSmile",
     "SentenceEmbedding",
+    "align",
     "evaluate",
     "extract",
     "leaderboard",

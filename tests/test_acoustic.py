@@ -240,3 +240,13 @@ class TestSoundQuality:
         assert quality["audio_voiced_share"].fillna(-1).tolist() == pytest.approx([0.5, 0, -1], abs=0.03)
         table.save(tmp_path / "table.parquet")
         pd.testing.assert_frame_equal(FeatureTable.load(tmp_path / "table.parquet").blocks["audio"].quality, quality)
+
+
+def test_a_sound_beyond_the_range_does_not_come_out_on_the_other_side(voice: np.ndarray) -> None:
+    loud = (voice / np.abs(voice).max()).astype(np.float32)
+    beyond = np.where(loud > 0.9, 1.02, loud).astype(np.float32)  # what resampling makes of a clipped sound
+    within = np.minimum(beyond, 32767 / 32768).astype(np.float32)
+    extractor = OpenSmile()
+    np.testing.assert_array_equal(extractor.features(beyond).values, extractor.features(within).values)
+    wrapped = opensmile.Smile().process_signal(beyond, RATE).to_numpy()[0]
+    assert np.abs(wrapped - extractor.features(beyond).values).max() > 1

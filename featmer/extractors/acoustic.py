@@ -21,6 +21,7 @@ from featmer.extractors.sources import AudioExtractor
 # openSMILE takes an unknown set or level for a configuration file and crashes the process: names are checked here.
 _LEVELS = {"functionals": "Functionals", "lld": "LowLevelDescriptors", "lld_de": "LowLevelDescriptors_Deltas"}
 _INCLUDED = re.compile(r"\\\{([^\\}]+)\}")
+_LOUDEST = 32767 / 32768  # the largest 16-bit number
 
 
 class OpenSmile(AudioExtractor):
@@ -149,6 +150,8 @@ class OpenSmile(AudioExtractor):
             Functionals; or frames (n_frames, n_features) and the times of their starts (n_frames,) in seconds.
         """
         smile = self._open()
+        # openSMILE reads 16-bit numbers, in which a sound beyond the range would come out on the other side.
+        signal = np.clip(signal, -1.0, _LOUDEST)
         if self.level != "functionals":
             frame = smile.process_signal(signal, rate)
             return frame.to_numpy(), frame.index.get_level_values("start").total_seconds().to_numpy()
