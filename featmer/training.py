@@ -157,9 +157,11 @@ def train(
     >>> segments = pd.DataFrame({"dialogue": range(8), "turn": 0})
     >>> table = FeatureTable(segments, {"text": Block(np.arange(8.0)[:, None], ["text.length"])})
     >>> targets = torch.arange(8.0)[:, None]
-    >>> plan = Plan(lr=0.01, weight_decay=0.0, epochs=5, batch_size=8, patience=5, seed=0)
-    >>> module, objective = Concat().build({"text": 1}, 1), MeanSquaredError().build(1).learn(targets)
-    >>> history = train(module, objective, Examples(TensorTable(table), targets), None, plan)
+    >>> plan = Plan(lr=0.01, weight_decay=0.0, epochs=30, batch_size=8, patience=5, seed=0)
+    >>> objective = MeanSquaredError().build(1).learn(targets)
+    >>> with seeded(plan.seed, torch.device("cpu")):
+    ...     module = Concat().build({"text": 1}, 1)
+    ...     history = train(module, objective, Examples(TensorTable(table), targets), None, plan)
     >>> history[-1]["loss"] < history[0]["loss"]
     True
     """
