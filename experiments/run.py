@@ -40,7 +40,9 @@ def main(config: DictConfig) -> float:
         title = f"{choices.corpus}, {choices.features} features, {choices.protocol}"
         folder = output / "pages" / f"{choices.corpus}-{choices.protocol}"
         print(write_page(results, predictions, folder, title=title))
-    seen = results[(results["part"] == "valid") & (results["metric"] == protocol["metrics"][0])]
+    seen = results[
+        (results["part"] == "valid") & (results["metric"] == protocol["metrics"][0]) & results["fold"].notna()
+    ]
     return float(seen.loc[seen["model"].isin(list(config.model)), "value"].mean())
 
 

@@ -59,7 +59,7 @@ def test_a_preset_holds_only_what_differs_from_the_default(preset: Path) -> None
 
 def test_the_main_job_compares_what_it_should() -> None:
     config = composed()
-    wanted = {"majority", "linear", "boosted_audio", "boosted_face", "boosted_text", "boosted", "gated", "transformer"}
+    wanted = {"linear", "boosted_audio", "boosted_face", "boosted_text", "boosted", "gated", "transformer"}
     assert wanted <= set(config.model)
     assert list(config.seed) == [0, 1, 2]
     assert config.protocol.splitter == "by_dialogue"

@@ -42,6 +42,7 @@ def test_one_model_then_a_sweep_then_one_page_of_all(workplace: Path) -> None:
     assert {"leaderboard.html", "leaderboard.md"} <= {file.name for file in merged.parent.iterdir()}
     text = (merged.parent / "leaderboard.md").read_text(encoding="utf-8")
     assert all(model in text for model in ("linear", "linear_text", "majority"))
+    assert text.count("| majority") == 1, "the baseline of every run is one model"
     assert list((merged.parent / "plots").glob("*.png"))
 
 
