@@ -241,9 +241,9 @@ class TestCache:
             modality, channels = "contrast", ("contrast.a",)
 
         opened = []
-        reader = featmer.extractors.sources.read_frames
+        reader = featmer.extractors.sources.pictures.read_frames
         monkeypatch.setattr(
-            featmer.extractors.sources,
+            featmer.extractors.sources.pictures,
             "read_frames",
             lambda path, **times: opened.append(path) or reader(path, **times),
         )
