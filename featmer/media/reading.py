@@ -34,6 +34,8 @@ class Frame:
         Seconds from the beginning of the file.
     previous : ndarray of shape (height, width, 3) or None
         Picture of the frame sampled before this one; None for the first.
+    previous_time : float or None
+        Its time.
 
     Examples
     --------
@@ -44,6 +46,7 @@ class Frame:
     image: np.ndarray
     time: float
     previous: np.ndarray | None = None
+    previous_time: float | None = None
 
 
 def read_audio(
@@ -141,7 +144,7 @@ def read_frames(
     [0.0, 0.5, 1.0, 1.5]
     """
     start, end = _span(path, start, end)
-    previous = None
+    previous = previous_time = None
     due = start
     with opened(path) as container:
         if not container.streams.video:
@@ -151,8 +154,8 @@ def read_frames(
             if time < due - 1e-3:
                 continue
             image = np.ascontiguousarray(np.rot90(picture.to_ndarray(format="rgb24"), picture.rotation // 90))
-            yield Frame(image, time, previous)
-            previous = image
+            yield Frame(image, time, previous, previous_time)
+            previous, previous_time = image, time
             if fps is not None:
                 due = start + (math.floor((time - start + 1e-3) * fps) + 1) / fps
     if previous is None:
