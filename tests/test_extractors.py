@@ -26,6 +26,7 @@ from featmer.extractors import (
     Absence,
     AudioExtractor,
     Extractor,
+    FaceExtractor,
     FaceLandmarks,
     Features,
     OpenSmile,
@@ -85,7 +86,7 @@ class TestEveryExtractor:
         for module in iter_modules(featmer.extractors.__path__):
             members = inspect.getmembers(import_module(f"featmer.extractors.{module.name}"), inspect.isclass)
             found |= {member for _, member in members if issubclass(member, Extractor)}
-        bases = {Extractor, AudioExtractor, VideoExtractor, TextExtractor}
+        bases = {Extractor, AudioExtractor, VideoExtractor, TextExtractor, FaceExtractor}
         assert set(EXTRACTORS.values()) == found - bases
 
     def test_clone_keeps_parameters(self, extractor):

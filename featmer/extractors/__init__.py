@@ -3,6 +3,7 @@
 from featmer.extractors.acoustic import OpenSmile
 from featmer.extractors.base import Absence, Extractor, Features, UndescribableError
 from featmer.extractors.face import FaceLandmarks
+from featmer.extractors.faces import Face, FaceExtractor
 from featmer.extractors.sources import AudioExtractor, TextExtractor, VideoExtractor
 from featmer.extractors.text import SentenceEmbedding
 
@@ -17,6 +18,8 @@ __all__ = [
     "Absence",
     "AudioExtractor",
     "Extractor",
+    "Face",
+    "FaceExtractor",
     "FaceLandmarks",
     "Features",
     "OpenSmile",

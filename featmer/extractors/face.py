@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featmer.extractors.faces import Face, FaceExtractor
 from featmer.extractors.models import FACE_MODEL_VARIABLE, file_sha256, find_face_model
-from featmer.extractors.sources import VideoExtractor
 from featmer.media import Frame
 
 # fmt: off
@@ -34,8 +34,11 @@ BLENDSHAPES = (
 # fmt: on
 """MediaPipe's 52 blendshapes, in its order."""
 
+# Landmarks in the middle of the face: inner edges of upper and lower lip, top of the forehead, chin.
+_MIDLINE = [13, 14, 10, 152]
 
-class FaceLandmarks(VideoExtractor):
+
+class FaceLandmarks(FaceExtractor):
     """Describe the largest face of each frame by MediaPipe's FaceLandmarker.
 
     A frame gives 52 blendshapes (0 to 1), the pose of the head in degrees, and action units: means of the blendshapes
@@ -82,17 +85,19 @@ class FaceLandmarks(VideoExtractor):
     (None, {'face_count': 0, 'face_size': nan})
     """
 
-    modality = "face"
     packages = ("av", "mediapipe")
-    subject = "face"
-    quality_statistics = {"face_count": max, "face_size": np.mean}
 
     def __init__(
-        self, model: str | None = None, *, fps: float = 5.0, level: str = "functionals", max_faces: int = 3
+        self,
+        model: str | None = None,
+        *,
+        fps: float = 5.0,
+        level: str = "functionals",
+        max_faces: int = 3,
+        policy: str = "largest",
     ) -> None:
-        super().__init__(fps=fps, level=level)
+        super().__init__(fps=fps, level=level, max_faces=max_faces, policy=policy)
         self.model = model
-        self.max_faces = max_faces
 
     @property
     def channels(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -116,8 +121,8 @@ class FaceLandmarks(VideoExtractor):
         """
         return {**super().fingerprint(), "model": file_sha256(find_face_model(self.model))}
 
-    def describe(self, frame: Frame) -> tuple[NDArray[np.float64] | None, dict[str, float]]:
-        """Describe the largest face of a picture.
+    def find(self, frame: Frame) -> list[Face]:
+        """Find the faces of a picture.
 
         Parameters
         ----------
@@ -126,10 +131,8 @@ class FaceLandmarks(VideoExtractor):
 
         Returns
         -------
-        values : ndarray of shape (n_channels,) or None
-            None if there is no face.
-        quality : dict
-            ``face_count``, and ``face_size``: the share of the picture that the face's box covers.
+        list of Face
+            At most ``max_faces``.
         """
         import mediapipe
 
@@ -137,34 +140,8 @@ class FaceLandmarks(VideoExtractor):
         # The variable is looked up here, so that a change of it opens another model.
         named = self.model or os.environ.get(FACE_MODEL_VARIABLE)
         found = _open_landmarker(named, self.max_faces).detect(image)
-        sizes = [_box_size(landmarks) for landmarks in found.face_landmarks]
-        if not sizes:
-            return None, {"face_count": 0, "face_size": np.nan}
-        largest = int(np.argmax(sizes))
-        scores = {category.category_name: category.score for category in found.face_blendshapes[largest]}
-        blendshapes = np.array([scores[name] for name in BLENDSHAPES])
-        pose = _head_pose(found.facial_transformation_matrixes[largest])
-        values = np.concatenate([blendshapes, pose, _AU_WEIGHTS @ blendshapes])
-        return values, {"face_count": len(sizes), "face_size": sizes[largest]}
-
-    def warn(self, quality: dict[str, float]) -> tuple[tuple[str, str], ...]:
-        """Warn when several faces were seen, for the largest need not be the speaker's.
-
-        Parameters
-        ----------
-        quality : dict of str to float
-            Quality of the clip.
-
-        Returns
-        -------
-        tuple of (reason, advice)
-            One warning or none.
-        """
-        if quality["face_count"] < 2:
-            return ()
-        return (
-            (f"{quality['face_count']:.0f} faces", "the largest was used; crop the video if it is not the speaker's"),
-        )
+        parts = zip(found.face_landmarks, found.face_blendshapes, found.facial_transformation_matrixes, strict=True)
+        return [_face(*part, frame.image.shape) for part in parts]
 
 
 def _read_action_units() -> tuple[tuple[str, ...], NDArray[np.float64]]:
@@ -196,11 +173,16 @@ def _head_pose(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.degrees([pitch, yaw, roll])
 
 
-def _box_size(landmarks: list[Any]) -> float:
-    """Return the share of the picture within a face's box."""
-    x = [landmark.x for landmark in landmarks]
-    y = [landmark.y for landmark in landmarks]
-    return (max(x) - min(x)) * (max(y) - min(y))
+def _face(landmarks: list[Any], categories: list[Any], matrix: NDArray[np.float32], shape: tuple[int, ...]) -> Face:
+    """Return one face of MediaPipe's as ours."""
+    points = np.array([(landmark.x, landmark.y) for landmark in landmarks])
+    scores = {category.category_name: category.score for category in categories}
+    blendshapes = np.array([scores[name] for name in BLENDSHAPES])
+    values = np.concatenate([blendshapes, _head_pose(matrix), _AU_WEIGHTS @ blendshapes])
+    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    upper_lip, lower_lip, forehead, chin = points[_MIDLINE] * (shape[1], shape[0])
+    mouth = np.linalg.norm(lower_lip - upper_lip) / np.linalg.norm(chin - forehead)
+    return Face(values, (left, top, right, bottom), float(mouth))
 
 
 @cache

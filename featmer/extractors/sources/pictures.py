@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,38 @@ from numpy.typing import NDArray
 from featmer._checks import check_name
 from featmer.extractors.base import Absence, Extractor, Features, Outcome, attempt, checked
 from featmer.media import Frame, read_frames
+from featmer.table.statistics import STATISTICS
+
+_FUNCTIONALS = ("mean", "std", "max")
+
+
+class Excerpt(NamedTuple):
+    """Name a part of a media file.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    start, end : float or None
+        Seconds in the file; None for its beginning and end.
+
+    Examples
+    --------
+    >>> Excerpt(Path("a.mp4"), 1.5).end is None
+    True
+    """
+
+    path: Path
+    start: float | None = None
+    end: float | None = None
 
 
 class VideoExtractor(Extractor):
     """Base of extractors that describe pictures.
 
     The author writes ``channels`` and ``describe(frame)``. Frames come one by one, so that memory stays flat and one
-    decoding feeds several extractors.
+    decoding feeds several extractors. Extractors that must see all frames before they can judge one, such as whose face
+    it is, write ``observe`` and ``summarize`` instead.
 
     Parameters
     ----------
@@ -75,7 +100,7 @@ class VideoExtractor(Extractor):
         """Names of the values of a clip."""
         if self.is_sequence:
             return self.channels
-        statistics = [f"{channel}_{name}" for name in ("mean", "std", "max") for channel in self.channels]
+        statistics = [f"{channel}_{name}" for name in _FUNCTIONALS for channel in self.channels]
         return (*statistics, f"{self.modality}.share")
 
     def describe(self, frame: Frame) -> tuple[Any, dict[str, float]]:
@@ -94,6 +119,84 @@ class VideoExtractor(Extractor):
             A number for each name in ``quality_statistics``.
         """
         raise NotImplementedError(f"{type(self).__name__} must define describe(frame).")
+
+    def observe(self, frame: Frame) -> Any:
+        """Return what must be remembered of one picture until the clip has ended.
+
+        Parameters
+        ----------
+        frame : Frame
+            Upright RGB picture.
+
+        Returns
+        -------
+        object
+            Small: a clip may be hours long. By default what `describe` gives, checked.
+        """
+        values, quality = self.describe(frame)
+        return None if values is None else checked(values, self.channels), quality
+
+    def summarize(self, times: NDArray[np.float64], observations: list[Any], excerpt: Excerpt | None) -> Outcome:
+        """Sum up a clip.
+
+        Parameters
+        ----------
+        times : ndarray of shape (n_frames,)
+            Seconds from the start of the clip.
+        observations : list of n_frames objects
+            What `observe` gave.
+        excerpt : Excerpt or None
+            Where the clip is, for those who want its sound too; None if there is no media file.
+
+        Returns
+        -------
+        Features or Absence
+            Functionals or frames.
+        """
+        # A frame that does not show the subject is a row of NaN: it must not vanish from the sequence.
+        rows = np.full((len(times), len(self.channels)), np.nan, np.float32)
+        for row, (values, _) in zip(rows, observations, strict=True):
+            if values is not None:
+                row[:] = values
+        share = sum(values is not None for values, _ in observations) / len(observations)
+        quality = {}
+        for name, statistic in self.quality_statistics.items():
+            known = [seen[name] for _, seen in observations if not math.isnan(seen[name])]
+            quality[name] = float(statistic(known)) if known else math.nan
+        return self.conclude(rows, times, share, quality)
+
+    def conclude(
+        self, rows: NDArray[np.float32], times: NDArray[np.float64], share: float, quality: dict[str, float]
+    ) -> Outcome:
+        """Turn the rows of a clip into frames or functionals; into an absence if there is nothing in them.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_frames, n_channels)
+            NaN where the subject is not seen.
+        times : ndarray of shape (n_frames,)
+            Seconds from the start of the clip.
+        share : float
+            Share of the pictures that show the subject.
+        quality : dict of str to float
+            Quality of the clip.
+
+        Returns
+        -------
+        Features or Absence
+            What `extract` puts into the table.
+        """
+        quality = {f"{self.modality}_share": share, **quality}
+        if not share:
+            return Absence(
+                f"no {self.subject} in any frame",
+                f"check that the video shows a {self.subject}, large enough and lit",
+                quality,
+            )
+        if self.is_sequence:
+            return Features(rows, times, quality, self.warn(quality))
+        statistics = [STATISTICS[name](rows, np.zeros(1, np.int64))[0] for name in _FUNCTIONALS]
+        return Features(np.concatenate([*statistics, [share]], dtype=np.float32), None, quality, self.warn(quality))
 
     def warn(self, quality: dict[str, float]) -> tuple[tuple[str, str], ...]:
         """Say what a person should know about a described clip; nothing by default.
@@ -130,7 +233,8 @@ class VideoExtractor(Extractor):
         list of Features or Absence
             One an extractor.
         """
-        clips = [_Clip(extractor, start or 0.0) for extractor in extractors]
+        excerpt = Excerpt(path, start, end)
+        clips = [_Clip(extractor, excerpt) for extractor in extractors]
 
         def watch() -> list[Outcome]:
             for frame in read_frames(path, fps=extractors[0].fps, start=start, end=end):
@@ -143,50 +247,26 @@ class VideoExtractor(Extractor):
 
 
 class _Clip:
-    """Collects what one extractor says about the frames of one clip, and sums it up."""
+    """Collects what one extractor observes in the frames of one clip."""
 
-    def __init__(self, extractor: VideoExtractor, start: float) -> None:
+    def __init__(self, extractor: VideoExtractor, excerpt: Excerpt) -> None:
         self.extractor = extractor
-        self.start = start
-        self.shown: list[bool] = []
-        self.rows: list[NDArray[np.float32]] = []
+        self.excerpt = excerpt
         self.times: list[float] = []
-        self.qualities: list[dict[str, float]] = []
+        self.observations: list[Any] = []
         self.accident: Absence | None = None
 
     def add(self, frame: Frame) -> None:
         if self.accident is not None:  # one extractor's failure must not take the frames from the others
             return
-        described = attempt(self.extractor.describe, frame)
-        if isinstance(described, Absence):
-            self.accident = described
+        observed = attempt(self.extractor.observe, frame)
+        if isinstance(observed, Absence):
+            self.accident = observed
             return
-        values, quality = described
-        channels = self.extractor.channels
-        # A frame that does not show the subject is a row of NaN: it must not vanish from the sequence.
-        self.rows.append(np.full(len(channels), np.nan, np.float32) if values is None else checked(values, channels))
-        self.shown.append(values is not None)
-        self.times.append(frame.time - self.start)
-        self.qualities.append(quality)
+        self.times.append(frame.time - (self.excerpt.start or 0.0))
+        self.observations.append(observed)
 
     def summarize(self) -> Outcome:
-        extractor = self.extractor
         if self.accident is not None:
             return self.accident
-        share = sum(self.shown) / len(self.shown)
-        quality = {f"{extractor.modality}_share": share}
-        for name, statistic in extractor.quality_statistics.items():
-            known = [row[name] for row in self.qualities if not math.isnan(row[name])]
-            quality[name] = float(statistic(known)) if known else math.nan
-        if not share:
-            return Absence(
-                f"no {extractor.subject} in any frame",
-                f"check that the video shows a {extractor.subject}, large enough and lit",
-                quality,
-            )
-        frames = np.stack(self.rows)
-        if extractor.is_sequence:
-            return Features(frames, np.asarray(self.times), quality, extractor.warn(quality))
-        frames = frames[self.shown]
-        statistics = (frames.mean(axis=0), frames.std(axis=0), frames.max(axis=0), [share])
-        return Features(np.concatenate(statistics, dtype=np.float32), None, quality, extractor.warn(quality))
+        return self.extractor.summarize(np.array(self.times), self.observations, self.excerpt)
