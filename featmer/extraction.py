@@ -311,7 +311,8 @@ def _block(extractor: Extractor, outcomes: list[Outcome]) -> Block:
     if extractor.is_sequence:
         sequences = [np.empty((0, len(names)), np.float32) if each is None else each.values for each in found]
         times = [None if each is None else each.times for each in found]
-        return Block(sequences, names, times=times, reasons=reasons, quality=kept)
+        known = any(row is not None for row in times)  # words have no times
+        return Block(sequences, names, times=times if known else None, reasons=reasons, quality=kept)
     values = np.full((len(outcomes), len(names)), np.nan, np.float32)
     for row, each in enumerate(found):
         if each is not None:
