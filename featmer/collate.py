@@ -142,7 +142,9 @@ class TensorTable:
         dialogue, turn, speaker = self._codes[:, rows]
         return Batch(features, present, frames, torch.unique(dialogue, return_inverse=True)[1], turn, speaker)
 
-    def dialogue_batches(self, batch_size: int, rng: np.random.Generator | None = None) -> list[Tensor]:
+    def dialogue_batches(
+        self, batch_size: int, rng: np.random.Generator | None = None, chosen: np.ndarray | None = None
+    ) -> list[Tensor]:
         """Share the rows out to batches of whole dialogues of similar length.
 
         Parameters
@@ -152,6 +154,8 @@ class TensorTable:
         rng : numpy.random.Generator, optional
             Shuffles the dialogues (lengths are blurred by a third, so that they mix) and
             the batches. None keeps one fixed order.
+        chosen : ndarray of bool, shape (n_rows,), optional
+            The dialogues of these rows only; None for all.
 
         Returns
         -------
@@ -159,14 +163,17 @@ class TensorTable:
             Row numbers of each batch, dialogue by dialogue, turn by turn.
         """
         lengths = np.bincount(self.dialogue)
+        if chosen is not None:
+            lengths = np.where(np.bincount(self.dialogue, chosen) > 0, lengths, 0)
         blur = np.ones(len(lengths)) if rng is None else rng.uniform(1.0, 4 / 3, len(lengths))
         order = np.argsort(lengths * blur, kind="stable")
         rank = np.empty_like(order)
         rank[order] = np.arange(len(order))
-        rows = torch.from_numpy(np.lexsort((self._turn, rank[self.dialogue])))
-        n_batches = max(1, round(self.n_rows / batch_size))
+        rows = np.lexsort((self._turn, rank[self.dialogue]))
+        rows = torch.from_numpy(rows[lengths[self.dialogue[rows]] > 0])
+        n_batches = max(1, round(len(rows) / batch_size))
         ends = np.cumsum(lengths[order])
-        batch_of_dialogue = (ends - 1) * n_batches // self.n_rows
+        batch_of_dialogue = (np.maximum(ends, 1) - 1) * n_batches // max(1, len(rows))
         sizes = np.bincount(batch_of_dialogue, weights=lengths[order]).astype(int)
         batches = list(torch.split(rows, sizes[sizes > 0].tolist()))
         return batches if rng is None else [batches[i] for i in rng.permutation(len(batches))]
