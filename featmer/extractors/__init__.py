@@ -4,11 +4,13 @@ from featmer.extractors.acoustic import OpenSmile
 from featmer.extractors.base import Absence, Extractor, Features, UndescribableError
 from featmer.extractors.face import FaceLandmarks
 from featmer.extractors.faces import Face, FaceExtractor
+from featmer.extractors.low_level import LowLevelDescriptors
 from featmer.extractors.sources import AudioExtractor, TextExtractor, VideoExtractor
 from featmer.extractors.text import SentenceEmbedding
 
 EXTRACTORS: dict[str, type[Extractor]] = {
     "opensmile": OpenSmile,
+    "low_level_descriptors": LowLevelDescriptors,
     "face_landmarks": FaceLandmarks,
     "sentence_embedding": SentenceEmbedding,
 }
@@ -22,6 +24,7 @@ __all__ = [
     "FaceExtractor",
     "FaceLandmarks",
     "Features",
+    "LowLevelDescriptors",
     "OpenSmile",
     "SentenceEmbedding",
     "TextExtractor",

@@ -157,17 +157,10 @@ class OpenSmile(AudioExtractor):
             return frame.to_numpy(), frame.index.get_level_values("start").total_seconds().to_numpy()
         if self.window is None:
             return _functionals(smile, signal, rate)
-        step = round((self.hop or self.window) * rate)
-        windows = self._windows(signal, rate, step)
+        hop = self.hop or self.window
+        size, step = round(self.window * rate), round(hop * rate)
+        windows = sliding_window_view(self.whole_windows(signal, self.window, hop, rate), size)[::step]
         return np.stack([_functionals(smile, each, rate) for each in windows]), np.arange(len(windows)) * step / rate
-
-    def _windows(self, signal: NDArray[np.float32], rate: int, step: int) -> NDArray[np.float32]:
-        """Cut a sound into windows (n_windows, n_samples)."""
-        size = round((self.window or 0.0) * rate)
-        signal = self.lengthened(signal, size / rate, rate)
-        if self.short == "pad":
-            signal = np.pad(signal, (0, -(len(signal) - size) % step))
-        return sliding_window_view(signal, size)[::step]
 
     def _open(self) -> Any:
         """Check the parameters and return openSMILE."""

@@ -135,6 +135,32 @@ class AudioExtractor(Extractor):
         reason = f"too short: {given:.2f} s of sound, at least {seconds:g} s needed"
         raise UndescribableError(reason, "check start and end of the segment, or join it with its neighbour")
 
+    def whole_windows(self, signal: NDArray[np.float32], window: float, hop: float, rate: int) -> NDArray[np.float32]:
+        """Treat what is shorter than a window, and what remains after the last whole one, as ``short`` says.
+
+        Parameters
+        ----------
+        signal : ndarray of shape (n_samples,)
+            Any sound.
+        window, hop : float
+            Seconds of a window, and from the start of one to that of the next.
+        rate : int
+            Samples a second (Hz).
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The sound, at least a window long; with zeros at its end if it must be filled up.
+
+        Raises
+        ------
+        UndescribableError
+            If the sound is shorter than a window and must not be filled up.
+        """
+        size, step = round(window * rate), round(hop * rate)
+        signal = self.lengthened(signal, size / rate, rate)
+        return np.pad(signal, (0, -(len(signal) - size) % step)) if self.short == "pad" else signal
+
     @staticmethod
     def describe_clip(
         extractors: Sequence[AudioExtractor], path: Path, start: float | None, end: float | None
