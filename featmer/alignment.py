@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from featmer._checks import check_name
 from featmer.groups import group_codes
-from featmer.segments import COMPULSORY, KEY, TIMES
+from featmer.segments import TIMES
 from featmer.table import Block, FeatureTable
+from featmer.transcripts import match_words, place_words
 
 NOTHING = "no value in the interval"
 
@@ -50,7 +51,8 @@ def align(
     Parameters
     ----------
     table : FeatureTable of n_rows rows
-        Utterances; sequences of frames need their times.
+        Utterances; sequences of frames need their times, which those of words get from ``words``, or by
+        `featmer.transcripts.place_words`.
     to : {"utterance", "window", "word"}, default="utterance"
         What a row of the result is. An utterance keeps all its frames.
     length : float, default=None
@@ -93,6 +95,8 @@ def align(
     'no value in the interval'
     """
     _check_parameters(table, to, length, words, vectors)
+    if words is not None:
+        table = place_words(table, words)
     settings: dict[str, Any] = {"to": to, "statistics": None if statistics is None else list(statistics)}
     if vectors == "drop":
         table = table.select([name for name, block in table.blocks.items() if block.is_sequence])
@@ -215,7 +219,8 @@ def _frame_clock(modality: str, block: Block, starts: NDArray[np.int64]) -> NDAr
     """Return the time of every frame in its media file."""
     if block.frame_times is None:
         raise ValueError(
-            f"The frames of {modality!r} have no times: give Block(..., times=...), or leave the modality out."
+            f"The frames of {modality!r} have no times: give Block(..., times=...), place_words(table, words) where "
+            "they are words, or leave the modality out."
         )
     clock = _to_clock(block.frame_times, modality)
     clock[(clock < 0) & (clock >= -_EARLY)] = 0
@@ -249,22 +254,12 @@ def _last_frames(
 
 
 def _word_intervals(segments: pd.DataFrame, words: Any) -> _Intervals:
-    _check_columns(words, [*COMPULSORY, *TIMES], "words")
-    keys = [column for column in KEY if column in segments and column in words]
-    utterances = pd.MultiIndex.from_frame(segments[keys])
-    if utterances.has_duplicates:
-        raise ValueError(f"Several rows of the table have the same {keys}, so words belong to no one row.")
-    rows = utterances.get_indexer(pd.MultiIndex.from_frame(words[keys]))
-    if not (rows >= 0).any():
-        got, expected = words[keys].head(1).to_dict("records"), segments[keys].head(1).to_dict("records")
-        raise ValueError(f"No word belongs to the table: words have {keys} like {got}, the table has {expected}.")
-    words, rows = words[rows >= 0], rows[rows >= 0]
+    words, rows = match_words(segments, words)
     begins, ends = (_to_clock(words[column], f"{column} of words") for column in TIMES)
     if (ends < begins).any():
         raise ValueError(f"{(ends < begins).sum()} words end before their start; correct their times.")
-    order = np.lexsort((ends, begins, rows))
     columns = words[[column for column in words if column not in segments and column not in TIMES]]
-    return _Intervals(rows[order], begins[order], ends[order], columns.iloc[order].reset_index(drop=True))
+    return _Intervals(rows, begins, ends, columns)
 
 
 def _describe_intervals(segments: pd.DataFrame, intervals: _Intervals) -> pd.DataFrame:

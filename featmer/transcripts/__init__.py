@@ -23,8 +23,11 @@ from featmer._checks import check_name
 from featmer.transcripts._captions import read_srt, read_vtt
 from featmer.transcripts._ctm import read_ctm
 from featmer.transcripts._json import read_json
+from featmer.transcripts._placing import match_words, place_words
 from featmer.transcripts._spans import Span
 from featmer.transcripts._textgrid import read_textgrid
+
+__all__ = ["COLUMNS", "READERS", "match_words", "place_words", "read_words", "spread_words"]
 
 COLUMNS = ["recording", "speaker", "word", "start", "end", "estimated"]
 

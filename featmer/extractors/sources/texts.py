@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from featmer.extractors.base import Absence, Extractor, Features, Outcome, attempt, checked
@@ -11,7 +12,8 @@ class TextExtractor(Extractor):
     """Base of extractors that describe texts.
 
     The author writes ``names`` and ``describe(texts)``. The value of a text must not depend on the texts beside it;
-    empty ones never reach `describe`.
+    empty ones never reach `describe`. A text has no clock: the frames of a sequence are its words, in their order and
+    without times; `featmer.transcripts.place_words` puts them where a transcript heard them.
 
     Examples
     --------
@@ -37,8 +39,9 @@ class TextExtractor(Extractor):
 
         Returns
         -------
-        ndarray of shape (n, n_features)
-            A row a text.
+        sequence of length n
+            For each text its values (n_features,), or, for a sequence, (n_words, n_features); or `Features`, to tell
+            quality and warnings, too; or an `Absence`.
         """
         raise NotImplementedError(f"{type(self).__name__} must define describe(texts).")
 
@@ -55,7 +58,22 @@ class TextExtractor(Extractor):
         list of Features or Absence
             One a text.
         """
-        rows = attempt(self.describe, texts)
-        if isinstance(rows, Absence):
-            return [rows] * len(texts)
-        return [attempt(lambda row=row: Features(checked(row, self.names))) for row in rows]
+        described = attempt(self._describe_all, texts)
+        if not isinstance(described, Absence):
+            return [attempt(self._checked, each) for each in described]
+        if len(texts) == 1:
+            return [described]
+        # One text's accident must not cost the others theirs.
+        return [outcome for text in texts for outcome in self.describe_texts([text])]
+
+    def _describe_all(self, texts: list[str]) -> list[Any]:
+        described = list(self.describe(texts))
+        if len(described) != len(texts):
+            raise ValueError(f"describe gave {len(described)} rows for {len(texts)} texts")
+        return described
+
+    def _checked(self, described: Any) -> Outcome:
+        if isinstance(described, Absence):
+            return described
+        features = described if isinstance(described, Features) else Features(described)
+        return replace(features, values=checked(features.values, self.names))
