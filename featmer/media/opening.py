@@ -7,15 +7,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 from av.audio import AudioStream
 from av.container import InputContainer
 from av.video import VideoStream
 
+from featmer.media.wholeness import is_cut
+
 # Containers whose index says how long a stream is; elsewhere the length is an estimate and proves nothing.
 _INDEXED_CONTAINERS = {"mov", "mp4", "wav", "flac"}
 _COPY_AGAIN = "copy or download the file again"
+# For those who know the damage and want the rest: ffmpeg leaves it out, fills it up and writes a sound file.
+MEND = f"{_COPY_AGAIN}, or make a sound one of what is left: ffmpeg -i old -af aresample=async=1 new.mp4"
 
 
 class MediaError(ValueError):
@@ -134,27 +139,18 @@ def opened(path: str | Path) -> Iterator[InputContainer]:
         raise MediaError(path, "file not found", "check the path and the corpus root")
     if path.stat().st_size == 0:
         raise MediaError(path, "empty file", _COPY_AGAIN)
-    if _is_cut(path):
-        raise MediaError(path, "truncated: shorter than its header says", _COPY_AGAIN)
     try:
         # An absolute path: ffmpeg would take the colon of a relative `a:b.mp4` for a protocol.
         container = av.open(str(path.resolve()), metadata_errors="replace")
     except av.FFmpegError as error:
         raise MediaError(path, _opening_fault(path, error), _COPY_AGAIN) from error
     with container:
+        if is_cut(path):
+            raise MediaError(path, "truncated: shorter than its header says", MEND)
         try:
             yield container
         except av.FFmpegError as error:
-            raise MediaError(path, f"damaged or truncated data ({error.strerror})", _COPY_AGAIN) from error
-
-
-def _is_cut(path: Path) -> bool:
-    """Tell if a RIFF file (WAV, AVI) is shorter than it says: ffmpeg reads what is left without a word."""
-    with path.open("rb") as file:
-        head = file.read(8)
-    declared = int.from_bytes(head[4:8], "little")
-    streamed = declared >= 0xFFFFFF00  # written to a pipe, which leaves the length unknown
-    return head[:4] == b"RIFF" and not streamed and declared + 8 > path.stat().st_size
+            raise MediaError(path, "damaged or truncated data", MEND) from error
 
 
 def _opening_fault(path: Path, error: av.FFmpegError) -> str:
@@ -181,6 +177,28 @@ def seek(container: InputContainer, stream: AudioStream | VideoStream, time: flo
         container.seek(round((time + origin(container)) / clock(stream)), stream=stream)
 
 
+def decode(
+    path: str | Path, container: InputContainer, stream: AudioStream | VideoStream, start: float
+) -> Iterator[tuple[Any, float | None]]:
+    """Decode frames from where ``container`` stands, with their times (seconds from the beginning).
+
+    Faults before ``start`` are those of beginning in the middle of a stream; later ones are damage.
+    """
+    tick, first = clock(stream), origin(container)
+    for packet in container.demux(stream):
+        try:
+            frames: list[Any] = packet.decode()
+        except av.InvalidDataError:
+            if packet.pts is None or packet.pts * tick - first >= start:
+                raise
+            continue
+        for frame in frames:
+            time = None if frame.time is None else frame.time - first
+            if frame.is_corrupt and time is not None and time >= start:
+                raise MediaError(path, f"damaged data at {time:.1f} s", MEND)
+            yield frame, time
+
+
 def check_whole(path: str | Path, container: InputContainer, stream: AudioStream | VideoStream, end: float) -> None:
     """Raise if the data stopped at ``end`` (seconds) although the index says that there is more."""
     if not _INDEXED_CONTAINERS.intersection(container.format.name.split(",")) or not stream.duration:
@@ -188,4 +206,4 @@ def check_whole(path: str | Path, container: InputContainer, stream: AudioStream
     expected = float((stream.duration + (stream.start_time or 0)) * clock(stream)) - origin(container)
     # Rounded stamps and a last frame of unknown length may miss some; half a clip may not.
     if end < expected - max(0.25, 0.05 * expected):
-        raise MediaError(path, f"truncated: {end:.1f} s of {expected:.1f} s could be decoded", _COPY_AGAIN)
+        raise MediaError(path, f"truncated: {end:.1f} s of {expected:.1f} s could be decoded", MEND)

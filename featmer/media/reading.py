@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,12 +15,18 @@ from av.audio import AudioStream
 from av.container import InputContainer
 from av.video import VideoStream
 
-from featmer.media.opening import MediaError, check_whole, clock, opened, origin, seek
+from featmer.media.opening import MEND, MediaError, check_whole, clock, decode, opened, seek
 
 # Sound is decoded from this long before a start time, so that codecs with memory (AAC, MP3) have settled.
 _PREROLL_SECONDS = 0.5
 # Resampling starts this long before the first sample that is kept: longer than the resampling filter.
 _FILTER_SECONDS = 0.05
+# Time stamps may tremble by this much. Where they jump further, zeros fill the gap, so that the clock stays right...
+_JITTER_SECONDS = 0.005
+# ... and from here on so much is lost, a packet or a block, that what is left is another sound.
+_LOST_SECONDS = 0.05
+
+_NOTHING = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,7 @@ def read_audio(
         block = max(0, math.floor(first - _FILTER_SECONDS * rate) // wanted)
         stop = None if last is None else math.ceil((last / rate + _FILTER_SECONDS) * stream.rate)
         mono = _decode_mono(path, container, stream, block * native, stop)
-        signal = _resample(mono, stream.rate, rate)
+        signal = np.concatenate([_NOTHING, *_resample(mono, stream.rate, rate)])
     signal = signal[first - block * wanted : None if last is None else last - block * wanted]
     if not len(signal):
         raise MediaError(path, f"no sound from {start:g} s on", "correct the segment's start; the sound ends before it")
@@ -173,35 +180,54 @@ def _span(path: str | Path, start: float | None, end: float | None) -> tuple[flo
 
 def _decode_mono(
     path: str | Path, container: InputContainer, stream: AudioStream, first: int, stop: int | None
-) -> np.ndarray:
-    """Decode samples ``first`` to ``stop`` (native rate), the mean of the channels."""
+) -> Iterator[np.ndarray]:
+    """Decode samples ``first`` to ``stop`` (native rate), the mean of the channels, piece by piece."""
     rate = stream.rate
     # Stamps coarser than a sample (Matroska: 1 ms) cannot place it: there the samples are counted from the beginning.
     if clock(stream) * rate <= 1:
         seek(container, stream, first / rate - _PREROLL_SECONDS)
-    floats = av.AudioResampler(format="fltp")
-    pieces: list[np.ndarray] = []
-    position = begin = first
-    for frame in container.decode(stream):
-        if not pieces and frame.time is not None:
-            position = begin = round((frame.time - origin(container)) * rate)
-        pieces += [piece.to_ndarray().mean(axis=0) for piece in floats.resample(frame)]
-        position += frame.samples
+    position = None  # of the next sample
+    for samples, stamp in _decode_sound(path, container, stream, first / rate):
+        if position is None:
+            position = first if stamp is None else min(stamp, first)  # what begins late is preceded by zeros
+        elif stamp is not None and max(stamp, position) > first and abs(stamp - position) > _LOST_SECONDS * rate:
+            raise MediaError(path, f"sound is lost at {position / rate:.1f} s, or its time stamps are wrong", MEND)
+        gap = 0 if stamp is None or abs(stamp - position) <= _JITTER_SECONDS * rate else stamp - position
+        samples = np.pad(samples, (gap, 0)) if gap > 0 else samples[-gap:]
+        yield samples[max(0, first - position) : None if stop is None else max(0, stop - position)]
+        position += len(samples)
         if stop is not None and position >= stop:
-            break
-    else:
-        check_whole(path, container, stream, position / rate)
-    mono = np.concatenate([np.zeros(max(0, begin - first), np.float32), *pieces])
-    return mono[max(0, first - begin) : None if stop is None else stop - first + max(0, first - begin)]
+            return
+    check_whole(path, container, stream, (first if position is None else position) / rate)
 
 
-def _resample(signal: np.ndarray, rate: int, wanted: int) -> np.ndarray:
-    """Change the sample rate of one channel."""
-    if rate == wanted or not len(signal):
-        return signal
+def _decode_sound(
+    path: str | Path, container: InputContainer, stream: AudioStream, start: float
+) -> Iterator[tuple[np.ndarray, int | None]]:
+    """Decode the mean of the channels, frame by frame, each with the number of its first sample by its time stamp."""
+    floats = av.AudioResampler(format="fltp")
+    for frame, time in decode(path, container, stream, start):
+        try:
+            parts = floats.resample(frame)
+        except ValueError as error:  # what PyAV says of a frame unlike the first
+            if time is None or time >= start:
+                raise MediaError(path, "the channels or the sample rate change within the sound", MEND) from error
+            floats = av.AudioResampler(format="fltp")  # the first was half a packet, in the middle of the stream
+            parts = floats.resample(frame)
+        samples = np.concatenate([_NOTHING, *(part.to_ndarray().mean(axis=0) for part in parts)])
+        yield samples, None if time is None else round(time * stream.rate)
+
+
+def _resample(pieces: Iterable[np.ndarray], rate: int, wanted: int) -> Iterator[np.ndarray]:
+    """Change the sample rate of one channel, piece by piece."""
+    if rate == wanted:
+        yield from pieces
+        return
     resampler = av.AudioResampler(format="flt", layout="mono", rate=wanted)
-    frame = sound_frame(signal, "flt", rate)
-    return np.concatenate([part.to_ndarray()[0] for part in resampler.resample(frame) + resampler.resample(None)])
+    frames = (sound_frame(piece, "flt", rate) for piece in pieces if len(piece))
+    for frame in itertools.chain(frames, [None]):
+        for part in resampler.resample(frame):
+            yield part.to_ndarray()[0]
 
 
 def _decode_pictures(
@@ -212,10 +238,9 @@ def _decode_pictures(
     stream.codec_context.thread_count = 1
     seek(container, stream, start)
     shown_until = start
-    for picture in container.decode(stream):
-        if picture.time is None:
+    for picture, time in decode(path, container, stream, start):
+        if time is None:
             continue
-        time = picture.time - origin(container)
         if end is not None and time >= end:
             return
         shown_until = time + float((picture.duration or 0) * clock(stream))
