@@ -5,6 +5,7 @@ from featmer.extractors.base import Absence, Extractor, Features, UndescribableE
 from featmer.extractors.face import FaceLandmarks
 from featmer.extractors.faces import Face, FaceExtractor
 from featmer.extractors.low_level import LowLevelDescriptors
+from featmer.extractors.motion import Motion
 from featmer.extractors.sources import AudioExtractor, TextExtractor, VideoExtractor
 from featmer.extractors.text import SentenceEmbedding
 
@@ -12,6 +13,7 @@ EXTRACTORS: dict[str, type[Extractor]] = {
     "opensmile": OpenSmile,
     "low_level_descriptors": LowLevelDescriptors,
     "face_landmarks": FaceLandmarks,
+    "motion": Motion,
     "sentence_embedding": SentenceEmbedding,
 }
 
@@ -25,6 +27,7 @@ __all__ = [
     "FaceLandmarks",
     "Features",
     "LowLevelDescriptors",
+    "Motion",
     "OpenSmile",
     "SentenceEmbedding",
     "TextExtractor",
