@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +14,7 @@ import pytest
 import torch
 from joblib import parallel_config
 from safetensors.torch import load_file
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict, cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -311,3 +315,81 @@ def test_what_cannot_be_found_again_is_not_saved(tiny_table, labels, tmp_path):
     with pytest.raises(ValueError, match="RandomState.* cannot be saved"):
         FusionClassifier(epochs=1, random_state=np.random.RandomState(0)).fit(tiny_table, labels).save(tmp_path / "b")  # noqa: NPY002
     assert list(tmp_path.iterdir()) == []
+
+
+KILLED_FIT = """
+import os, signal, sys
+from featmer import FusionClassifier
+from featmer.nn import Transformer
+from featmer.training import Checkpoint
+sys.path.insert(0, {tests!r})
+from test_estimators import mood_table
+
+class Deadly(Checkpoint):
+    def save(self, progress):
+        super().save(progress)
+        if len(progress.history) == 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+import featmer.estimators.fusion
+featmer.estimators.fusion.Checkpoint = Deadly
+table, mood = mood_table(0, n_dialogues=30)
+FusionClassifier(Transformer(hidden=16), epochs=8, random_state=0, checkpoint={folder!r}).fit(table, mood)
+"""
+
+
+def test_a_killed_fit_ends_as_if_it_had_not_been_killed(tmp_path):
+    program = KILLED_FIT.format(tests=str(Path(__file__).parent), folder=str(tmp_path / "unfinished"))
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert len(list((tmp_path / "unfinished").iterdir())) == 1
+    table, mood = mood_table(0, n_dialogues=30)
+    whole = FusionClassifier(Transformer(hidden=16), epochs=8, random_state=0).fit(table, mood)
+    resumed = clone(whole).set_params(checkpoint=tmp_path / "unfinished").fit(table, mood)
+    assert resumed.history_ == whole.history_
+    np.testing.assert_array_equal(resumed.predict_proba(table), whole.predict_proba(table))
+    assert list((tmp_path / "unfinished").iterdir()) == []
+    resumed.save(tmp_path / "model")
+    assert FusionClassifier.load(tmp_path / "model").checkpoint == str(tmp_path / "unfinished")
+
+
+class Early(BaseEstimator):
+    """Learns from the first dialogues first."""
+
+    def rows(self, segments, y, epoch):
+        return segments["dialogue"].to_numpy() < 10 * epoch
+
+
+class Nothing(Early):
+    """Learns from nothing."""
+
+    def rows(self, segments, y, epoch):
+        return np.zeros(len(segments), bool)
+
+
+def test_a_curriculum_is_asked_each_epoch():
+    table, mood = mood_table(0, n_dialogues=40)
+    model = FusionClassifier(Transformer(hidden=16), epochs=3, validation_share=0, random_state=0)
+    plain, schooled = clone(model).fit(table, mood), clone(model).set_params(curriculum=Early()).fit(table, mood)
+    assert schooled.history_ != plain.history_
+    with pytest.raises(ValueError, match="at least one of them True; for epoch 1"):
+        model.set_params(curriculum=Nothing()).fit(table, mood)
+
+
+def test_a_compiled_head_learns_the_same(tmp_path):
+    table, mood = mood_table(0, n_dialogues=20)
+    model = FusionClassifier(Concat(hidden=8, dropout=0.0), epochs=3, random_state=0).fit(table, mood)
+    compiled = clone(model).set_params(compile=True).fit(table, mood)
+    np.testing.assert_allclose(compiled.predict_proba(table), model.predict_proba(table), atol=1e-4)
+    compiled.save(tmp_path / "model")
+    loaded = FusionClassifier.load(tmp_path / "model")
+    np.testing.assert_allclose(loaded.predict_proba(table), compiled.predict_proba(table), atol=1e-6)
+
+
+def test_half_precision_learns_too():
+    table, mood = mood_table(0)
+    half = FusionClassifier(Transformer(hidden=16), half=True, **QUICK).fit(table, mood)
+    full = FusionClassifier(Transformer(hidden=16), **QUICK).fit(table, mood)
+    assert half.history_ != full.history_
+    assert half.score(*mood_table(1)) == pytest.approx(full.score(*mood_table(1)), abs=0.05)
+    assert half.seconds_per_epoch_ > 0

@@ -26,7 +26,7 @@ from featmer.evaluation import ByDialogue, BySpeaker, digest
 from featmer.evaluation.splits import make_splits
 from featmer.evaluation.stats import cluster_bootstrap, interval
 
-COSTS = ["fit_seconds", "predict_seconds", "peak_memory_mb", "started"]
+COSTS = ["fit_seconds", "epoch_seconds", "predict_seconds", "peak_memory_mb", "started"]
 SEEN: list[dict[str, Any]] = []
 
 
@@ -103,6 +103,7 @@ def test_a_result_row_says_where_it_comes_from(tiny_table: FeatureTable) -> None
             "n_train_rows",
             "n_left_out",
             "fit_seconds",
+            "epoch_seconds",
             "predict_seconds",
         ),
         *("peak_memory_mb", "parameters", "versions", "started", "error"),

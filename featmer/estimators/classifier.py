@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 
 from featmer._estimator import encode_labels
-from featmer.estimators.fusion import FusionEstimator, Validation
+from featmer.estimators.fusion import Curriculum, FusionEstimator, Validation
 from featmer.nn import Head
 from featmer.objectives import Objective
 from featmer.table import FeatureTable
@@ -43,6 +44,18 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
     validation_share : float, default=0.15
         Share of the dialogues held out for early stopping where ``fit`` is given no
         validation rows; 0 trains for all epochs.
+    accumulate : int, default=1
+        Batches whose gradients are summed up before the weights change.
+    half : bool or None, default=None
+        Whether to train in bfloat16; None does so on a GPU that has it.
+    compile : bool, default=False
+        Whether to compile the head by ``torch.compile``; pays on a GPU and long training.
+    curriculum : object or None, default=None
+        Has a method ``rows(segments, y, epoch)`` that returns a mask over the training
+        rows: those whose dialogues the epoch, counted from 1, learns from.
+    checkpoint : path or None, default=None
+        Folder that keeps unfinished training; a fit that was killed goes on there when
+        the same fit is started again, and ends as if it had never stopped.
     random_state : int, RandomState or None, default=None
         Seed of weights, batches, dropout and the dialogues held out.
     device : str or torch.device, default=None
@@ -60,6 +73,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         An entry an epoch: ``epoch, lr, loss, validation_loss``.
     n_parameters_ : int
         Trained numbers in the head.
+    seconds_per_epoch_ : float
+        Mean time of an epoch of the last fit.
     module_ : torch.nn.Module
         Scaling and head.
 
@@ -90,6 +105,11 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         batch_size: int = 128,
         patience: int = 10,
         validation_share: float = 0.15,
+        accumulate: int = 1,
+        half: bool | None = None,
+        compile: bool = False,
+        curriculum: Curriculum | None = None,
+        checkpoint: str | Path | None = None,
         random_state: int | np.random.RandomState | None = None,
         device: str | torch.device | None = None,
         verbose: int = 0,
@@ -104,6 +124,11 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
             batch_size=batch_size,
             patience=patience,
             validation_share=validation_share,
+            accumulate=accumulate,
+            half=half,
+            compile=compile,
+            curriculum=curriculum,
+            checkpoint=checkpoint,
             random_state=random_state,
             device=device,
             verbose=verbose,

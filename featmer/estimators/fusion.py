@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError
@@ -24,12 +27,35 @@ from featmer.estimators.parts import from_json, make_part, read_part, to_json, w
 from featmer.nn import HEADS, Head, Standardise
 from featmer.objectives import OBJECTIVES, Objective
 from featmer.table import FeatureTable
-from featmer.training import Examples, Plan, predict, seeded, train
+from featmer.training import Checkpoint, Examples, Plan, predict, seeded, train
 
 PARAMETERS = "parameters.json"
 WEIGHTS = "model.safetensors"
 
 Validation = tuple[FeatureTable | ArrayLike, ArrayLike] | None
+
+
+class Curriculum(Protocol):
+    """Chooses what an epoch learns from."""
+
+    def rows(self, segments: pd.DataFrame, y: NDArray[Any], epoch: int) -> NDArray[np.bool_]:
+        """Return a mask over the training rows; dialogues with a chosen row are taken whole.
+
+        Parameters
+        ----------
+        segments : DataFrame of n_rows rows
+            The training rows.
+        y : ndarray of shape (n_rows,) or (n_rows, n_targets)
+            Their labels or values.
+        epoch : int
+            Counted from 1.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_rows,)
+            At least one True.
+        """
+        ...
 
 
 class FusionEstimator(TableEstimator):
@@ -49,6 +75,11 @@ class FusionEstimator(TableEstimator):
         batch_size: int,
         patience: int,
         validation_share: float,
+        accumulate: int,
+        half: bool | None,
+        compile: bool,
+        curriculum: Curriculum | None,
+        checkpoint: str | Path | None,
         random_state: int | np.random.RandomState | None,
         device: str | torch.device | None,
         verbose: int,
@@ -62,6 +93,11 @@ class FusionEstimator(TableEstimator):
         self.batch_size = batch_size
         self.patience = patience
         self.validation_share = validation_share
+        self.accumulate = accumulate
+        self.half = half
+        self.compile = compile
+        self.curriculum = curriculum
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.device = device
         self.verbose = verbose
@@ -105,8 +141,48 @@ class FusionEstimator(TableEstimator):
         with seeded(seed, examples.tensors.device):
             self._build().learn(examples.tensors.values)
             self.objective_.learn(examples.targets)
-            self.history_ = train(self.module_, self.objective_, examples, watched, plan)
+            start = time.perf_counter()
+            self.history_ = train(
+                self.module_,
+                self.objective_,
+                examples,
+                watched,
+                plan,
+                curriculum=self._curriculum(table, targets),
+                checkpoint=self._checkpoint(plan, examples, watched),
+            )
+        self.seconds_per_epoch_ = (time.perf_counter() - start) / len(self.history_)
         return self
+
+    def _curriculum(self, table: FeatureTable, targets: NDArray[Any]) -> Callable[[int], NDArray[np.bool_]] | None:
+        """Return which rows an epoch learns from, or None for always all."""
+        curriculum = self.curriculum
+        if curriculum is None:
+            return None
+        y = self.classes_[targets] if self.target == "labels" else targets
+
+        def rows(epoch: int) -> NDArray[np.bool_]:
+            chosen = np.asarray(curriculum.rows(table.segments, y, epoch))
+            if chosen.shape != (len(table),) or chosen.dtype != bool or not chosen.any():
+                raise ValueError(
+                    f"{curriculum!r} must choose rows by a mask of {len(table)} bools, at least one of them True; for "
+                    f"epoch {epoch} it gave {chosen.dtype} of shape {chosen.shape}, sum {chosen.sum()}."
+                )
+            return chosen
+
+        return rows
+
+    def _checkpoint(self, plan: Plan, examples: Examples, watched: Examples | None) -> Checkpoint | None:
+        """Return the place of this fit's unfinished state: its name tells data and settings apart."""
+        if self.checkpoint is None:
+            return None
+        parts: list[object] = [replace(plan, progress=False), self.modalities_, self.module_, self.objective_]
+        if self.curriculum is not None:
+            parts += [type(self.curriculum), vars(self.curriculum)]
+        for each in (examples, watched):
+            if each is not None:
+                parts += [*each.tensors.values.values(), each.targets, each.tensors.dialogue.tolist()]
+        return Checkpoint(self.checkpoint, parts)
 
     def _plan(self, seed: int) -> Plan:
         return Plan(
@@ -116,6 +192,8 @@ class FusionEstimator(TableEstimator):
             batch_size=self.batch_size,
             patience=self.patience,
             seed=seed,
+            accumulate=self.accumulate,
+            half=self.half,
             progress=bool(self.verbose),
         )
 
@@ -130,6 +208,8 @@ class FusionEstimator(TableEstimator):
         if objective.target != self.target:
             raise ValueError(f"{type(self).__name__} cannot use {objective!r}; choose from {sorted(choices)}.")
         self.objective_ = objective.build(self.n_outputs_).to(self._device())
+        if self.compile:
+            self.module_.compile(dynamic=True)
         self.n_parameters_ = sum(weights.numel() for weights in self.module_.parameters())
         return scaling
 
@@ -165,6 +245,8 @@ class FusionEstimator(TableEstimator):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to a folder of weights and JSON, without pickle.
 
+        A curriculum is not written: it has done its work.
+
         Parameters
         ----------
         path : path-like
@@ -180,6 +262,7 @@ class FusionEstimator(TableEstimator):
         check_is_fitted(self)
         params = self.get_params(deep=False)
         params["head"] = write_part(self.head, HEADS, "head")
+        params |= {"curriculum": None, "checkpoint": self.checkpoint and str(self.checkpoint)}
         params["objective"] = write_part(self.objective, OBJECTIVES, "objective")
         about = {"class": type(self).__name__, "featmer": __version__, "params": params, "fitted": self._fitted()}
         weights = {name: values.cpu().contiguous() for name, values in self._modules().state_dict().items()}

@@ -30,7 +30,16 @@ VALUE_METRICS = ("ccc", "pearson", "mae", "rmse")
 COLUMNS = (
     *("corpus", "model", "model_digest", "features_digest", "target", "protocol", "unit", "fold", "seed"),
     *("part", "metric", "value", "low", "high", "n_rows", "n_train_rows", "n_left_out"),
-    *("fit_seconds", "predict_seconds", "peak_memory_mb", "parameters", "versions", "started", "error"),
+    *(
+        "fit_seconds",
+        "epoch_seconds",
+        "predict_seconds",
+        "peak_memory_mb",
+        "parameters",
+        "versions",
+        "started",
+        "error",
+    ),
 )
 
 

@@ -27,7 +27,7 @@ from featmer.table import FeatureTable
 logger = logging.getLogger(__name__)
 
 PARTS = ("valid", "test")
-COSTS = ("fit_seconds", "predict_seconds", "peak_memory_mb", "parameters")
+COSTS = ("fit_seconds", "epoch_seconds", "predict_seconds", "peak_memory_mb", "parameters")
 _PLACE = ("corpus", "dialogue", "turn", "speaker")
 # All that a model may know of an utterance beside its features; labels are none of these.
 _KNOWN_COLUMNS = (*_PLACE, "start", "end", "audio", "video", "text", "split")
@@ -255,7 +255,14 @@ def _predict(task: Task, run: Run) -> tuple[pd.DataFrame, tuple[float, ...]]:
     model = _fit(task, run)
     fitted = time.perf_counter()
     parts = [_answer(task, model, part, getattr(run.split, part)) for part in PARTS]
-    costs = (fitted - start, time.perf_counter() - fitted, _peak_memory_mb(), _count_parameters(model))
+    predicted = time.perf_counter()
+    costs = (
+        fitted - start,
+        float(getattr(model, "seconds_per_epoch_", np.nan)),
+        predicted - fitted,
+        _peak_memory_mb(),
+        _count_parameters(model),
+    )
     return pd.concat([part for part in parts if len(part)], ignore_index=True), costs
 
 
