@@ -30,7 +30,8 @@ def noise() -> np.ndarray:
 def media(tmp_path_factory: pytest.TempPathFactory, noise: np.ndarray) -> dict[str, Path]:
     """Return one noise in several containers."""
     folder = tmp_path_factory.mktemp("media")
-    paths = {name: folder / name for name in ("a.wav", "a.flac", "stereo.wav", "a.mp4", "a.mkv", "a.mp3", "a.ts")}
+    names = ("a.wav", "a.flac", "stereo.wav", "a.mp4", "a.mkv", "a.mp3", "a.ts", "a.aiff", "a.opus")
+    paths = {name: folder / name for name in names}
     write_audio(paths["a.wav"], noise, 44100)
     write_audio(paths["a.flac"], noise, 44100)
     samples = soundfile.read(paths["a.wav"], dtype="int16")[0]
@@ -39,14 +40,26 @@ def media(tmp_path_factory: pytest.TempPathFactory, noise: np.ndarray) -> dict[s
     times = np.arange(3 * 44100) / 44100
     tones = sum(0.1 * np.sin(2 * np.pi * pitch * times + times**2) for pitch in (220, 440, 1000))
     write_video(paths["a.mp4"], numbered_frames(75), 25, signal=tones, rate=44100)
-    for name, codec in (("a.mkv", "pcm_s16le"), ("a.mp3", "libmp3lame"), ("a.ts", "mp2")):
-        with av.open(str(paths[name]), "w") as container:
-            stream = container.add_stream(codec, rate=44100, layout="mono")
-            frame = av.AudioFrame.from_ndarray((noise * 32767).astype(np.int16)[None], format="s16", layout="mono")
-            frame.sample_rate = 44100
-            container.mux(stream.encode(frame))
-            container.mux(stream.encode(None))
+    codecs = {"a.mkv": "pcm_s16le", "a.mp3": "libmp3lame", "a.ts": "mp2", "a.aiff": "pcm_s16be"}
+    for name, codec in codecs.items():
+        encode_sound(paths[name], codec, noise, 44100, len(noise))
+    encode_sound(paths["a.opus"], "libopus", noise[: 48000 * 2], 48000, 960)
     return paths
+
+
+def encode_sound(path: Path, codec: str, signal: np.ndarray, rate: int, size: int, lost: range = range(0)) -> None:
+    """Write sound by any codec, ``size`` samples at a time, without those packets that are lost on their way."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, layout="mono")
+        stream.time_base = Fraction(1, rate)
+        packets = []
+        for begin in range(0, len(signal) // size * size, size):
+            samples = (signal[None, begin : begin + size] * 32767).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = rate, begin, Fraction(1, rate)
+            packets += stream.encode(frame)
+        packets += stream.encode(None)
+        container.mux([packet for number, packet in enumerate(packets) if number not in lost])
 
 
 def numbered_frames(n_frames: int, height: int = 48, width: int = 64) -> np.ndarray:
@@ -107,7 +120,7 @@ class TestSound:
         assert len(signal) == RATE
         np.testing.assert_allclose(signal[100:-100], expected[100:-100], atol=1e-3)
 
-    @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp4", "a.mkv", "a.mp3", "a.ts"])
+    @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp4", "a.mkv", "a.mp3", "a.ts", "a.aiff"])
     @settings(max_examples=15, deadline=None)
     @given(start=st.floats(0, 2.5), length=st.floats(0.01, 0.45))
     def test_a_part_equals_the_same_part_of_the_whole(self, media, name, start, length):
@@ -264,9 +277,22 @@ class TestBrokenFiles:
         assert len(list(read_frames(path))) == 50
         assert "truncated" in self.refusal(read_frames, cut(path, tmp_path / "cut.mp4", share)).reason
 
-    @pytest.mark.parametrize("name", ["a.wav", "a.flac"])
-    def test_truncated_sound(self, tmp_path, media, name):
-        assert "truncated" in self.refusal(read_audio, cut(media[name], tmp_path / name, 0.5)).reason
+    @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp4", "a.mkv", "a.mp3", "a.aiff", "a.opus"])
+    @settings(max_examples=15, deadline=None)
+    @given(share=st.floats(0.01, 0.85))
+    def test_a_file_cut_anywhere_is_refused(self, tmp_path_factory, media, name, share):
+        path = cut(media[name], tmp_path_factory.mktemp("cut") / name, share)
+        assert self.refusal(read_audio, path).reason.startswith(("truncated", "damaged", "not readable"))
+
+    def test_a_few_lost_milliseconds_are_silent_and_a_lost_packet_is_refused(self, tmp_path, noise):
+        encode_sound(tmp_path / "blink.mkv", "pcm_s16le", noise, 44100, 882, lost=range(20, 22))
+        whole, signal = noise[: 882 * 150], read_audio(tmp_path / "blink.mkv", rate=44100)
+        silent = slice(882 * 20, 882 * 22)
+        assert np.abs(signal[silent][50:-50]).max() == 0
+        np.testing.assert_allclose(signal[silent.stop + 50 :], whole[silent.stop + 50 :], atol=1e-4)
+        encode_sound(tmp_path / "lost.mkv", "pcm_s16le", noise, 44100, 882, lost=range(20, 40))
+        assert self.refusal(read_audio, tmp_path / "lost.mkv").reason.startswith("sound is lost at 0.4 s")
+        assert len(read_audio(tmp_path / "lost.mkv", rate=44100, start=1.0)) == 882 * 100
 
     def test_wav_written_to_a_pipe_is_not_truncated(self, tmp_path, media, noise):
         content = bytearray(media["a.wav"].read_bytes())

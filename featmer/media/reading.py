@@ -81,7 +81,7 @@ def read_audio(
     Raises
     ------
     MediaError
-        If the file cannot be read, has no sound, ends before ``start`` or contains NaN samples.
+        If the file cannot be read, has no sound, ends before ``start`` or contains NaN or infinite samples.
 
     Examples
     --------
@@ -109,8 +109,8 @@ def read_audio(
     signal = signal[first - block * wanted : None if last is None else last - block * wanted]
     if not len(signal):
         raise MediaError(path, f"no sound from {start:g} s on", "correct the segment's start; the sound ends before it")
-    if np.isnan(signal).any():
-        raise MediaError(path, "the sound contains NaN samples", "export the file again from its source")
+    if not np.isfinite(signal).all():
+        raise MediaError(path, "the sound contains NaN or infinite samples", "export the file again from its source")
     return signal
 
 

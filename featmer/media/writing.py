@@ -116,5 +116,7 @@ def write_video(
 
 def _encode_sound(container: OutputContainer, stream: AudioStream, samples: np.ndarray, sample_format: str) -> None:
     """Encode one channel of samples into a file that is being written."""
-    container.mux(stream.encode(sound_frame(samples, sample_format, stream.rate)))
+    container.start_encoding()  # a file without samples has a header, too
+    if len(samples):
+        container.mux(stream.encode(sound_frame(samples, sample_format, stream.rate)))
     container.mux(stream.encode(None))
