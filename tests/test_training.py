@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 from featmer import Block, FeatureTable
 from featmer.collate import Batch, TensorTable
-from featmer.nn import Concat
+from featmer.nn import Answers, Concat
 from featmer.objectives import OBJECTIVES, ConcordanceLoss, CrossEntropy, MeanSquaredError, Objective
 from featmer.training import Checkpoint, Examples, Plan, TrainingError, predict, seeded, train
 from featmer.training.steps import Stepper
@@ -271,3 +271,26 @@ def test_weights_can_be_spared_from_decay():
 
     assert (shrink(True) == 1).all()
     assert (shrink(False) < 1).all()
+
+
+def test_side_answers_and_penalties_are_learnt_from_in_training_only():
+    class Aided(Concat):
+        def forward(self, batch):
+            outputs = super().forward(batch)
+            return (
+                Answers(outputs, torch.stack([outputs, outputs]), 0.5, outputs.new_tensor(3.0))
+                if self.training
+                else outputs
+            )
+
+    examples = make_examples(0)
+
+    def first_losses(head):
+        with seeded(0, torch.device("cpu")):
+            module = head(hidden=8, dropout=0.0).build({"audio": 3}, 1)
+            objective = MeanSquaredError().build(1).learn(examples.targets)
+            return train(module, objective, examples, examples, with_plan(epochs=1, batch_size=48))[0]
+
+    plain, aided = first_losses(Concat), first_losses(Aided)
+    assert aided["loss"] == pytest.approx(1.5 * plain["loss"] + 3.0, rel=1e-5)
+    assert aided["validation_loss"] < 3

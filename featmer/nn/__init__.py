@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from featmer.nn.encoders import Encoders
 from featmer.nn.fusion import Concat, Gated
-from featmer.nn.head import Head
+from featmer.nn.head import Answers, Head
 from featmer.nn.standardise import Standardise
 from featmer.nn.transformer import Transformer
 
@@ -14,4 +14,4 @@ HEADS: dict[str, type[Head]] = {
     "transformer": Transformer,
 }
 
-__all__ = ["HEADS", "Concat", "Encoders", "Gated", "Head", "Standardise", "Transformer"]
+__all__ = ["HEADS", "Answers", "Concat", "Encoders", "Gated", "Head", "Standardise", "Transformer"]

@@ -3,12 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Self
+from typing import NamedTuple, Self
 
+import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from featmer.collate import Batch
+
+
+class Answers(NamedTuple):
+    """What a head in training may give instead of plain outputs: more to learn from.
+
+    Attributes
+    ----------
+    outputs : Tensor, shape (n_rows, n_outputs)
+        What the head gives outside of training too.
+    side : Tensor, shape (n_sides, n_rows, n_outputs)
+        Further answers to the same question, such as one a modality, each held to the objective.
+    side_weight : float
+        Weight of the mean of their losses.
+    penalty : Tensor, shape ()
+        Added to the loss as it is: for gates out of balance and the like.
+
+    Examples
+    --------
+    >>> from torch import zeros
+    >>> Answers(zeros(4, 7)).side.shape
+    torch.Size([0])
+    """
+
+    outputs: Tensor
+    side: Tensor = torch.zeros(0)
+    side_weight: float = 1.0
+    penalty: Tensor = torch.zeros(())
 
 
 class Head(BaseEstimator, nn.Module):
@@ -50,7 +78,7 @@ class Head(BaseEstimator, nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} must make its layers in build().")
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch) -> Tensor | Answers:
         """Map a batch to outputs.
 
         Parameters
@@ -61,6 +89,7 @@ class Head(BaseEstimator, nn.Module):
         Returns
         -------
         Tensor, shape (n_rows, n_outputs)
-            Raw scores; an objective says what they mean.
+            Raw scores; an objective says what they mean. While ``self.training``, a head may give
+            `Answers` instead.
         """
         raise NotImplementedError(f"{type(self).__name__} must map a batch to outputs in forward().")

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from featmer.collate import TensorTable
+from featmer.nn import Answers
 from featmer.objectives import Objective
 from featmer.training.checkpoint import Checkpoint, Progress
 from featmer.training.steps import Plan, Stepper
@@ -227,8 +228,15 @@ def _loss(module: nn.Module, objective: Objective, examples: Examples, rows: Ten
     """Return the loss of the given rows."""
     batch = examples.tensors.batch(rows)
     with _precision(examples.tensors.device, half):
-        outputs = module(batch)
-    return objective.loss(outputs.float(), examples.targets[rows.to(examples.targets.device)], batch)
+        answers = module(batch)
+    if not isinstance(answers, Answers):
+        answers = Answers(answers)
+    targets = examples.targets[rows.to(examples.targets.device)]
+    loss = objective.loss(answers.outputs.float(), targets, batch)
+    if len(answers.side):
+        side = [objective.loss(outputs.float(), targets, batch) for outputs in answers.side]
+        loss = loss + answers.side_weight * torch.stack(side).mean()
+    return loss + answers.penalty.to(loss.device)
 
 
 def _precision(device: torch.device, half: bool | None) -> AbstractContextManager[object]:
