@@ -4,17 +4,22 @@ from featmer.extractors.acoustic import OpenSmile
 from featmer.extractors.base import Absence, Extractor, Features, UndescribableError
 from featmer.extractors.face import FaceLandmarks
 from featmer.extractors.faces import Face, FaceExtractor
+from featmer.extractors.lexicon import Lexicon, Vader
 from featmer.extractors.low_level import LowLevelDescriptors
 from featmer.extractors.motion import Motion
+from featmer.extractors.music import Music
 from featmer.extractors.sources import AudioExtractor, TextExtractor, VideoExtractor
 from featmer.extractors.text import SentenceEmbedding
 
 EXTRACTORS: dict[str, type[Extractor]] = {
     "opensmile": OpenSmile,
     "low_level_descriptors": LowLevelDescriptors,
+    "music": Music,
     "face_landmarks": FaceLandmarks,
     "motion": Motion,
     "sentence_embedding": SentenceEmbedding,
+    "lexicon": Lexicon,
+    "vader": Vader,
 }
 
 __all__ = [
@@ -26,11 +31,14 @@ __all__ = [
     "FaceExtractor",
     "FaceLandmarks",
     "Features",
+    "Lexicon",
     "LowLevelDescriptors",
+    "Music",
     "Motion",
     "OpenSmile",
     "SentenceEmbedding",
     "TextExtractor",
     "UndescribableError",
+    "Vader",
     "VideoExtractor",
 ]
