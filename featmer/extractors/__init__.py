@@ -8,6 +8,7 @@ from featmer.extractors.lexicon import Lexicon, Vader
 from featmer.extractors.low_level import LowLevelDescriptors
 from featmer.extractors.motion import Motion
 from featmer.extractors.music import Music
+from featmer.extractors.scene import Scene
 from featmer.extractors.sources import AudioExtractor, TextExtractor, VideoExtractor
 from featmer.extractors.text import SentenceEmbedding
 
@@ -17,6 +18,7 @@ EXTRACTORS: dict[str, type[Extractor]] = {
     "music": Music,
     "face_landmarks": FaceLandmarks,
     "motion": Motion,
+    "scene": Scene,
     "sentence_embedding": SentenceEmbedding,
     "lexicon": Lexicon,
     "vader": Vader,
@@ -36,6 +38,7 @@ __all__ = [
     "Music",
     "Motion",
     "OpenSmile",
+    "Scene",
     "SentenceEmbedding",
     "TextExtractor",
     "UndescribableError",
