@@ -79,8 +79,10 @@ def values_of(extractor: Extractor, image: np.ndarray) -> dict[str, float]:
 
 class TestEveryExtractor:
     @pytest.fixture(params=sorted(EXTRACTORS))
-    def extractor(self, request) -> Extractor:
-        return EXTRACTORS[request.param]()
+    def extractor(self, request, tmp_path) -> Extractor:
+        (tmp_path / "small.csv").write_text("word,valence\nhello,0.8\n")
+        arguments = {"lexicon": [str(tmp_path / "small.csv")]}
+        return EXTRACTORS[request.param](*arguments.get(request.param, []))
 
     def test_registry_is_complete(self):
         found = set()
