@@ -2,11 +2,11 @@
 
     python benchmarks/mutations.py --files 1000 --jobs 2
 
-Each is a WAV or MP4 file of the demo corpus after one accident, all from one seed. What must come of it is known before:
+Each is a WAV or MP4 file of the demo corpus after one accident, all from one seed. What must come of it is known:
 
 - *good* (another ending; streams in another order): the values of the original, bit for bit;
 - *broken* (cut off; random bytes; a file without the stream that is asked for): a row of the failures, no values;
-- *damaged* (a stretch of 1 to 10,000 random bytes inside): refused, or the values of the original; or else other values,
+- *damaged* (a stretch of 1 to 10,000 random bytes inside): refused, or the values of the original, or other values,
   where the format carries no checksum (PCM never does, H.264 and AAC notice most). These are counted, and no promise.
 """
 
@@ -135,11 +135,10 @@ def judge(mutants: list[Mutant], n_jobs: int) -> pd.DataFrame:
         for modality in mutant.modalities:
             got, expected = (each.blocks[modality].values[row] for each in (table, originals))
             reason = refused.get((row, modality))
-            outcome = "unchanged" if np.array_equal(got, expected, equal_nan=True) else "other values"
-            rows.append(
-                (mutant.accident, mutant.expected, modality, reason is not None and "refused" or outcome, reason)
-            )
-    return pd.DataFrame(rows, columns=["accident", "expected", "modality", "outcome", "reason"])
+            same = "unchanged" if np.array_equal(got, expected, equal_nan=True) else "other values"
+            kind = f"{modality} of {mutant.original.suffix[1:]}"
+            rows.append((mutant.expected, mutant.accident, kind, "refused" if reason else same, reason))
+    return pd.DataFrame(rows, columns=["expected", "accident", "kind", "outcome", "reason"])
 
 
 def main() -> None:

@@ -117,8 +117,8 @@ def probe(path: str | Path) -> MediaInfo:
     (0.5, 16000, 1)
     """
     with opened(path) as container:
-        audio = container.streams.audio[0] if container.streams.audio else None
-        video = container.streams.video[0] if container.streams.video else None
+        audio = find_stream(path, container, "audio") if container.streams.audio else None
+        video = find_stream(path, container, "video") if container.streams.video else None
         picture = next(iter(container.decode(video)), None) if video else None
         return MediaInfo(
             duration=container.duration / av.time_base if container.duration else None,
@@ -151,6 +151,16 @@ def opened(path: str | Path) -> Iterator[InputContainer]:
             yield container
         except av.FFmpegError as error:
             raise MediaError(path, "damaged or truncated data", MEND) from error
+
+
+def find_stream(path: str | Path, container: InputContainer, kind: str) -> Any:
+    """Return the first stream of sound ("audio") or of pictures ("video")."""
+    streams = getattr(container.streams, kind)
+    if not streams:
+        raise MediaError(path, f"no {kind} stream", f"give a file with {kind}, or leave out the extractors of {kind}")
+    if streams[0].codec_context is None or (kind == "audio" and not streams[0].rate):
+        raise MediaError(path, f"unknown codec of the {kind} stream", MEND)
+    return streams[0]
 
 
 def _opening_fault(path: Path, error: av.FFmpegError) -> str:

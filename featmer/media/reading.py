@@ -15,7 +15,7 @@ from av.audio import AudioStream
 from av.container import InputContainer
 from av.video import VideoStream
 
-from featmer.media.opening import MEND, MediaError, check_whole, clock, decode, opened, seek
+from featmer.media.opening import MEND, MediaError, check_whole, clock, decode, find_stream, opened, seek
 
 # Sound is decoded from this long before a start time, so that codecs with memory (AAC, MP3) have settled.
 _PREROLL_SECONDS = 0.5
@@ -96,9 +96,7 @@ def read_audio(
     start, end = _span(path, start, end)
     first, last = round(start * rate), None if end is None else round(end * rate)
     with opened(path) as container:
-        if not container.streams.audio:
-            raise MediaError(path, "no audio stream", "give a file with sound, or leave out the audio extractors")
-        stream = container.streams.audio[0]
+        stream = find_stream(path, container, "audio")
         # Native samples and output samples coincide every `native` and `wanted` samples: a part that is resampled from
         # such a point equals the same part of the whole file.
         native, wanted = (value // math.gcd(stream.rate, rate) for value in (stream.rate, rate))
@@ -154,9 +152,8 @@ def read_frames(
     previous = previous_time = None
     due = start
     with opened(path) as container:
-        if not container.streams.video:
-            raise MediaError(path, "no video stream", "give a file with a picture, or leave out the face extractors")
-        for picture, time in _decode_pictures(path, container, container.streams.video[0], start, end):
+        stream = find_stream(path, container, "video")
+        for picture, time in _decode_pictures(path, container, stream, start, end):
             # Times are rounded to the container's clock: a frame due at this instant must not be missed by a tick.
             if time < due - 1e-3:
                 continue
