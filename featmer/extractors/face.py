@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featmer.extractors.faces import Face, FaceExtractor
+from featmer.extractors.faces.quality import occlusion
 from featmer.extractors.landmarkers import open_landmarker
 from featmer.extractors.models import FACE_MODEL, file_sha256
 from featmer.media import Frame
@@ -32,30 +33,34 @@ BLENDSHAPES = (
 
 # Landmarks in the middle of the face: inner edges of upper and lower lip, top of the forehead, chin.
 _MIDLINE = [13, 14, 10, 152]
+_GAZE_DEGREES = 30.0  # of an eye whose blendshape is 1
+_N_MESH = 468  # landmarks of the face; those of the irises follow
 
 
 class FaceLandmarks(FaceExtractor):
-    """Describe the largest face of each frame by MediaPipe's FaceLandmarker.
+    """Describe faces by MediaPipe's FaceLandmarker.
 
-    A frame gives 52 blendshapes (0 to 1), the pose of the head in degrees, and action units: means of the blendshapes
-    that stand for them, by the table ``featmer/resources/blendshape_to_au.csv``, which names its sources. Each frame is
-    looked at on its own, so that a row's values depend on no other row.
+    A frame gives 52 blendshapes (0 to 1), the pose of the head and the gaze of the eyes in degrees, and action units:
+    means of the blendshapes that stand for them, by the table ``featmer/resources/blendshape_to_au.csv``, which names
+    its sources. MediaPipe looks at each frame on its own, so that a row's values depend on no other row.
 
     Parameters
     ----------
     model : path or None, default=None
-        A ``face_landmarker.task`` file; None finds one, see `featmer.extractors.models.ModelFile`.
+        A ``face_landmarker.task`` file; None finds one, see `featmer.extractors.models.find_face_model`.
     fps : float, default=5.0
         Frames a second to look at.
     level : {"functionals", "frames"}, default="functionals"
-        Mean, deviation and maximum of every channel and the share of frames with a face; or the frames with a face.
+        Mean, deviation and maximum of every channel and the share of frames with the face; or the frames themselves.
     max_faces : int, default=3
-        Faces looked for in a frame; more than one face is a warning in the failure table.
+        Faces looked for in a frame.
+    policy : {"largest", "centre", "speaker", "all"}, default="largest"
+        Which face is meant where several are seen, see `FaceExtractor`.
 
     Attributes
     ----------
     channels : tuple of str
-        ``"face.blendshape.jawOpen"``, ``"face.pose.yaw"``, ``"face.au.AU12"``, ...
+        ``"face.blendshape.jawOpen"``, ``"face.pose.yaw"``, ``"face.gaze.yaw"``, ``"face.au.AU12"``, ...
     names : tuple of str
         Names of the values of a clip: channels, with ``_mean``, ``_std`` and ``_max`` as functionals.
 
@@ -64,23 +69,36 @@ class FaceLandmarks(FaceExtractor):
     Pitch is positive when the face looks down, yaw when it turns to the right of the picture, roll when the head tilts
     counter-clockwise in the picture.
 
-    MediaPipe's model hardly ever moves cheekSquint, noseSneer, cheekPuff and jawForward: all four stayed below 0.01 in
-    every clip of the demo corpus (one portrait, warped). Expect little of AU06, AU09, AU29 and AU34.
+    The gaze is that of the eyes in the head, the mean of both, with the signs of the pose. It comes from the
+    blendshapes ``eyeLook...`` alone, taking 1 for 30 degrees: irises moved by hand in one portrait gave 30 degrees
+    horizontally and 27 vertically. Expect errors of 5 degrees and more; it tells glances apart, not targets.
+
+    Besides the quality that every `FaceExtractor` tells, ``face_occlusion`` is the mean share of the face that is cut
+    off by the border or hidden, see `featmer.extractors.faces.quality.occlusion`.
+
+    Blendshapes do not tell some action units of others: AU27 moves jawOpen as AU26 does, AU43 eyeBlink as AU45; lips
+    part (AU25) by jawOpen, mouthLowerDown and mouthUpperUp. They have none for AU11, AU13, AU19, AU23 and AU31 to AU39
+    but AU34. MediaPipe's model hardly ever moves cheekSquint, noseSneer, cheekPuff and jawForward: all four stayed
+    below 0.01 in every clip of the demo corpus (one portrait, warped). Expect little of AU06, AU09, AU29 and AU34.
 
     References
     ----------
     Lugaresi et al. (2019), "MediaPipe: a framework for building perception pipelines".
     Ekman, Friesen & Hager (2002), "Facial Action Coding System: the manual".
+    Apple, "ARFaceAnchor.BlendShapeLocation", whose names and definitions MediaPipe's blendshapes follow.
+    Ozel, "ARKit to FACS cheat sheet", https://melindaozel.com/arkit-to-facs-cheat-sheet.
 
     Examples
     --------
     >>> extractor = FaceLandmarks(fps=2, level="frames")
-    >>> extractor.names[1], extractor.names[52:55]
-    ('face.blendshape.browDownLeft', ('face.pose.pitch', 'face.pose.yaw', 'face.pose.roll'))
+    >>> extractor.names[1], extractor.names[52:57]  # doctest: +NORMALIZE_WHITESPACE
+    ('face.blendshape.browDownLeft',
+     ('face.pose.pitch', 'face.pose.yaw', 'face.pose.roll', 'face.gaze.pitch', 'face.gaze.yaw'))
     >>> extractor.describe(Frame(np.zeros((96, 96, 3), np.uint8), time=0.0))
     (None, {'face_count': 0, 'face_size': nan})
     """
 
+    version = 2
     packages = ("av", "mediapipe")
 
     def __init__(
@@ -137,7 +155,7 @@ class FaceLandmarks(FaceExtractor):
         named = FACE_MODEL.named(self.model)
         found = _open_landmarker(named, self.max_faces).detect(image)
         parts = zip(found.face_landmarks, found.face_blendshapes, found.facial_transformation_matrixes, strict=True)
-        return [_face(*part, frame.image.shape) for part in parts]
+        return [_face(*part, frame.image) for part in parts]
 
 
 def _read_action_units() -> tuple[tuple[str, ...], NDArray[np.float64]]:
@@ -151,10 +169,20 @@ def _read_action_units() -> tuple[tuple[str, ...], NDArray[np.float64]]:
     return tuple(row["au"] for row in rows), weights
 
 
+def _gaze_weights() -> NDArray[np.float64]:
+    """Return the weight of each blendshape in the gaze's pitch and yaw."""
+    pitch = {"DownLeft": 1, "DownRight": 1, "UpLeft": -1, "UpRight": -1}
+    yaw = {"OutLeft": 1, "InRight": 1, "InLeft": -1, "OutRight": -1}
+    signs = [[each.get(name.removeprefix("eyeLook"), 0) for name in BLENDSHAPES] for each in (pitch, yaw)]
+    return _GAZE_DEGREES / 2 * np.array(signs, np.float64)  # the mean of both eyes
+
+
+_GAZE = _gaze_weights()
 _ACTION_UNITS, _AU_WEIGHTS = _read_action_units()
 _CHANNELS = (
     *(f"face.blendshape.{name}" for name in BLENDSHAPES),
     *(f"face.pose.{angle}" for angle in ("pitch", "yaw", "roll")),
+    *(f"face.gaze.{angle}" for angle in ("pitch", "yaw")),
     *(f"face.au.{name}" for name in _ACTION_UNITS),
 )
 
@@ -169,16 +197,35 @@ def _head_pose(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.degrees([pitch, yaw, roll])
 
 
-def _face(landmarks: list[Any], categories: list[Any], matrix: NDArray[np.float32], shape: tuple[int, ...]) -> Face:
+def _face(landmarks: list[Any], categories: list[Any], matrix: NDArray[np.float32], image: NDArray[np.uint8]) -> Face:
     """Return one face of MediaPipe's as ours."""
     points = np.array([(landmark.x, landmark.y) for landmark in landmarks])
     scores = {category.category_name: category.score for category in categories}
     blendshapes = np.array([scores[name] for name in BLENDSHAPES])
-    values = np.concatenate([blendshapes, _head_pose(matrix), _AU_WEIGHTS @ blendshapes])
+    values = np.concatenate([blendshapes, _head_pose(matrix), _GAZE @ blendshapes, _AU_WEIGHTS @ blendshapes])
     (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-    upper_lip, lower_lip, forehead, chin = points[_MIDLINE] * (shape[1], shape[0])
+    pixels = points * (image.shape[1], image.shape[0])
+    upper_lip, lower_lip, forehead, chin = pixels[_MIDLINE]
     mouth = np.linalg.norm(lower_lip - upper_lip) / np.linalg.norm(chin - forehead)
-    return Face(values, (left, top, right, bottom), float(mouth))
+    quality = {"occlusion": occlusion(image, pixels[_skin()])}
+    return Face(values, (left, top, right, bottom), float(mouth), quality)
+
+
+@cache
+def _skin() -> NDArray[np.int64]:
+    """Return the landmarks that lie neither on eyes nor on brows nor on lips."""
+    from mediapipe.tasks.python.vision import FaceLandmarksConnections as Connections
+
+    lines = (
+        *Connections.FACE_LANDMARKS_LIPS,
+        *Connections.FACE_LANDMARKS_LEFT_EYE,
+        *Connections.FACE_LANDMARKS_RIGHT_EYE,
+        *Connections.FACE_LANDMARKS_LEFT_EYEBROW,
+        *Connections.FACE_LANDMARKS_RIGHT_EYEBROW,
+    )
+    features = {point for line in lines for point in (line.start, line.end)}
+    # A third of the mesh is plenty.
+    return np.array([point for point in range(_N_MESH) if point not in features][::3])
 
 
 @cache

@@ -11,8 +11,13 @@ from numpy.typing import NDArray
 from featmer._checks import check_name
 from featmer.extractors.base import Outcome, checked
 from featmer.extractors.faces.choice import POLICIES, Cast, choose
+from featmer.extractors.faces.quality import blur
+from featmer.extractors.faces.speaker import LEAST_FPS
 from featmer.extractors.sources.pictures import Excerpt, VideoExtractor
 from featmer.media import Frame
+
+_POSE = ("face.pose.pitch", "face.pose.yaw")
+_FAR_DEGREES = 30.0
 
 
 @dataclass(frozen=True)
@@ -52,18 +57,32 @@ class FaceExtractor(VideoExtractor):
     """Base of extractors that describe faces.
 
     The author writes ``channels`` and ``find(frame)``, which returns every face of a picture, in any order. The base
-    joins faces over the frames into tracks and chooses among them.
+    joins faces over the frames into tracks, by overlap and motion, and takes one track, the same person from frame to
+    frame; frames without it are rows of NaN. A face that is alone on the screen is always taken, so that a clip of one
+    person keeps all its frames; looks are not compared, so that after a cut the person may be another one.
 
     Parameters
     ----------
     fps : float, default=5.0
-        Frames a second to look at.
+        Frames a second to look at; at least 10 for the policy "speaker".
     level : {"functionals", "frames"}, default="functionals"
         Mean, deviation and maximum of every channel and the share of frames with the face; or the frames themselves.
     max_faces : int, default=3
         Faces looked at in a frame, the largest ones.
-    policy : {"largest", "centre", "all"}, default="largest"
-        Which face is meant where several are seen at once.
+    policy : {"largest", "centre", "speaker", "all"}, default="largest"
+        Which face is meant where several are seen. "largest": the track with the largest area, summed over frames.
+        "centre": the one that is nearest to the middle, and longest. "speaker": the one whose mouth opens when the
+        sound of the video gets louder; where there is no sound, the largest, with a warning. "all": every face;
+        functionals are taken over all of them, and frames repeat their time for each face.
+
+    Notes
+    -----
+    Quality of a clip: ``face_share``, share of frames with the face that is meant; ``face_count`` and
+    ``face_count_mean``, most and mean number of faces in a frame; ``face_tracks``, number of tracks; ``face_score`` and
+    ``face_margin``, how well the policy's choice fits, and by how much better than the next track (share of the picture
+    times share of the frames; nearness to the middle times share of the frames; correlation of mouth and sound).
+    Means over the chosen faces: ``face_size`` (share of the picture), ``face_blur`` (0 to 1), ``face_turned`` (share of
+    faces turned by more than 30 degrees to a side, up or down), and whatever the author's faces tell.
 
     Examples
     --------
@@ -72,8 +91,9 @@ class FaceExtractor(VideoExtractor):
     ...
     ...     def find(self, frame):
     ...         return [Face([x], (x, 0.0, x + width, 0.4)) for x, width in ((0.1, 0.2), (0.5, 0.4))]
-    >>> Place().describe(Frame(np.zeros((40, 60, 3), np.uint8), 0.0))
-    (array([0.5], dtype=float32), {'face_count': 2, 'face_size': 0.16000000000000003})
+    >>> values, quality = Place().describe(Frame(np.zeros((40, 60, 3), np.uint8), 0.0))
+    >>> values, quality["face_count"], round(quality["face_size"], 2)
+    (array([0.5], dtype=float32), 2, 0.16)
     """
 
     modality = "face"
@@ -108,8 +128,20 @@ class FaceExtractor(VideoExtractor):
         -------
         dict of str to str
             Version of each package.
+
+        Raises
+        ------
+        MissingExtra
+            If a package is missing.
+        ValueError
+            If the policy is unknown, or needs more frames a second.
         """
         check_name(self.policy, POLICIES, "policy")
+        if self.policy == "speaker" and self.fps < LEAST_FPS:
+            raise ValueError(
+                f"policy 'speaker' needs at least {LEAST_FPS:g} pictures a second to see syllables, got "
+                f"fps={self.fps:g}: set fps={LEAST_FPS:g} or more."
+            )
         return super().fingerprint()
 
     def observe(self, frame: Frame) -> list[Face]:
@@ -126,7 +158,14 @@ class FaceExtractor(VideoExtractor):
             With checked values.
         """
         faces = sorted(self.find(frame), key=lambda face: face.size, reverse=True)[: self.max_faces]
-        return [replace(face, values=checked(face.values, self.channels)) for face in faces]
+        return [
+            replace(
+                face,
+                values=checked(face.values, self.channels),
+                quality={**face.quality, "blur": blur(frame.image, face.box)},
+            )
+            for face in faces
+        ]
 
     def describe(self, frame: Frame) -> tuple[NDArray[np.float32] | None, dict[str, float]]:
         """Describe the largest face of a picture.
@@ -166,39 +205,43 @@ class FaceExtractor(VideoExtractor):
             Functionals or frames.
         """
         counts = np.array([len(faces) for faces in observations])
-        faces = [face for seen in observations for face in seen]
         quality = {"face_count": float(counts.max()), "face_count_mean": float(counts.mean())}
+        faces = [face for seen in observations for face in seen]
         if not faces:
             return self.conclude(np.empty((0, 0), np.float32), times, 0.0, {**quality, "face_size": np.nan})
         frame = np.repeat(np.arange(len(times)), counts)
-        cast = Cast(times, frame, np.array([face.box for face in faces]), np.array([face.mouth for face in faces]))
-        choice = choose(cast, self.policy)
+        boxes, mouth = np.array([face.box for face in faces]), np.array([face.mouth for face in faces])
+        choice = choose(Cast(times, frame, boxes, mouth, excerpt), self.policy)
         chosen = [faces[index] for index in choice.faces]
-        # A frame without the face is a row of NaN; one with several chosen faces is several rows of one time.
-        shown = frame[choice.faces]
-        row_frames = np.sort(np.append(shown, np.setdiff1d(np.arange(len(times)), shown)))
-        rows = np.full((len(row_frames), len(self.channels)), np.nan, np.float32)
-        rows[np.isin(row_frames, shown)] = [face.values for face in chosen]
-        share = len(np.unique(shown)) / len(times)
-        return self.conclude(rows, times[row_frames], share, {**quality, **choice.quality, **_qualities(chosen)})
+        rows, row_frames = _rows(chosen, frame[choice.faces], len(times))
+        share = len(np.unique(frame[choice.faces])) / len(times)
+        quality |= {**choice.quality, **_qualities(chosen), **self._turned(rows)}
+        return self.conclude(rows, times[row_frames], share, quality, self._warn(counts.max()) + choice.warnings)
 
-    def warn(self, quality: dict[str, float]) -> tuple[tuple[str, str], ...]:
-        """Warn when several faces were seen and one was picked, for it need not be the one meant.
+    def _turned(self, rows: NDArray[np.float32]) -> dict[str, float]:
+        """Return the share of the chosen faces that are turned far away, if the channels tell."""
+        pose = [self.channels.index(name) for name in _POSE if name in self.channels]
+        angles = rows[:, pose]
+        angles = angles[~np.isnan(angles).any(axis=1)]
+        return {"face_turned": float((np.abs(angles) > _FAR_DEGREES).any(axis=1).mean())} if angles.size else {}
 
-        Parameters
-        ----------
-        quality : dict of str to float
-            Quality of the clip.
-
-        Returns
-        -------
-        tuple of (reason, advice)
-            One warning or none.
-        """
-        if quality["face_count"] < 2 or self.policy == "all":
+    def _warn(self, count: int) -> tuple[tuple[str, str], ...]:
+        """Warn when several faces were seen and one was picked, for it need not be the one meant."""
+        if count < 2 or self.policy == "all":
             return ()
         advice = f"policy {self.policy!r} picked one; crop the video or choose another policy if it is the wrong one"
-        return ((f"{quality['face_count']:.0f} faces", advice),)
+        return ((f"{count} faces", advice),)
+
+
+def _rows(faces: list[Face], frame: NDArray[np.int64], n_frames: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the values of faces in the given frames, and the frame of each row.
+
+    A frame without a face is a row of NaN; one with several faces is several rows.
+    """
+    row_frames = np.sort(np.append(frame, np.setdiff1d(np.arange(n_frames), frame)))
+    rows = np.full((len(row_frames), len(faces[0].values)), np.nan, np.float32)
+    rows[np.isin(row_frames, frame)] = [face.values for face in faces]
+    return rows, row_frames
 
 
 def _qualities(faces: list[Face]) -> dict[str, float]:

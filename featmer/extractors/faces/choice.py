@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +12,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from featmer._checks import check_name
+from featmer.extractors.base import UndescribableError
+from featmer.extractors.faces.speaker import LEAST_FPS, agreement, speech_envelope
 from featmer.extractors.faces.tracks import join_tracks
+from featmer.extractors.sources.pictures import Excerpt
+from featmer.media import MediaError
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Cast:
         Left, top, right and bottom edge in shares of the picture.
     mouth : ndarray of shape (n_faces,)
         Opening of the mouth in shares of the face's height, or NaN.
+    excerpt : Excerpt or None
+        Where their sound is.
 
     Examples
     --------
@@ -40,6 +46,7 @@ class Cast:
     frame: NDArray[np.int64]
     boxes: NDArray[np.float64]
     mouth: NDArray[np.float64]
+    excerpt: Excerpt | None = None
 
     @cached_property
     def track(self) -> NDArray[np.int64]:
@@ -67,20 +74,27 @@ class Choice:
     faces : ndarray of shape (n_chosen,)
         Which faces of the cast, in order of time.
     quality : dict of str to float
-        Scores.
+        ``face_tracks``, their number; ``face_score``, the score of the chosen track; ``face_margin``, by how much it is
+        better than the next (NaN if there is none). Means over the chosen faces where a clip has several scenes.
+    warnings : tuple of (reason, advice)
+        What a person should know.
 
     Examples
     --------
-    >>> Choice(np.array([0, 2]), {}).faces
-    array([0, 2])
+    >>> Choice(np.array([0, 2])).warnings
+    ()
     """
 
     faces: NDArray[np.int64]
-    quality: dict[str, float]
+    quality: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[tuple[str, str], ...] = ()
 
 
 def choose(cast: Cast, policy: str) -> Choice:
     """Choose faces: in each scene the track with the best score, or all.
+
+    A scene is all that is linked by faces seen at once. Where a face is alone there is nothing to choose, so that a
+    clip of one person keeps all its frames, even if the track breaks at a cut.
 
     Parameters
     ----------
@@ -97,35 +111,69 @@ def choose(cast: Cast, policy: str) -> Choice:
     Examples
     --------
     >>> cast = Cast(np.zeros(1), np.zeros(2, int), np.array([[0, 0, 0.1, 0.1], [0.5, 0, 0.9, 0.4]]), np.full(2, np.nan))
-    >>> choose(cast, "largest").faces
-    array([1])
+    >>> choice = choose(cast, "largest")
+    >>> choice.faces, round(choice.quality["face_margin"], 2)
+    (array([1]), 0.15)
     """
     check_name(policy, POLICIES, "policy")
+    tracks = {"face_tracks": float(len(cast.scene))}
     score = POLICIES[policy]
-    quality = {"face_tracks": float(len(cast.scene))}
     if score is None:
-        return Choice(np.arange(len(cast.frame)), quality)
-    scores = score(cast)
-    best = [
-        max(np.flatnonzero(cast.scene == scene), key=lambda track: scores[track]) for scene in np.unique(cast.scene)
-    ]
-    return Choice(np.flatnonzero(np.isin(cast.track, best)), quality)
+        return Choice(np.arange(len(cast.frame)), tracks)
+    areas = _areas(cast)
+    warnings: tuple[tuple[str, str], ...] = ()
+    try:
+        scores = score(cast)
+    except (MediaError, UndescribableError) as error:
+        scores = np.full(len(areas), np.nan)
+        if cast.scene.max() + 1 < len(cast.scene):
+            warnings = ((f"who speaks is unknown: {error.reason}", f"the largest face was taken; {error.advice}"),)
+    best, margins = _best(scores, areas, cast.scene)
+    chosen = np.flatnonzero(np.isin(cast.track, best))
+    known = {"face_score": scores[cast.track[chosen]], "face_margin": margins[cast.scene[cast.track[chosen]]]}
+    return Choice(chosen, {**tracks, **{name: _mean(values) for name, values in known.items()}}, warnings)
+
+
+def _best(
+    scores: NDArray[np.float64], areas: NDArray[np.float64], scene: NDArray[np.int64]
+) -> tuple[list[int], NDArray[np.float64]]:
+    """Return the best track of each scene, by area where there is no score, and the distance to the second's score."""
+    order = np.lexsort((areas, np.nan_to_num(scores, nan=-np.inf)))
+    ranked = [order[scene[order] == number][::-1] for number in range(scene.max() + 1)]
+    margins = [scores[tracks[0]] - scores[tracks[1]] if len(tracks) > 1 else np.nan for tracks in ranked]
+    return [tracks[0] for tracks in ranked], np.array(margins)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else np.nan
 
 
 def _areas(cast: Cast) -> NDArray[np.float64]:
-    """Return the area of each track, summed over frames."""
+    """Return the area of each track, in shares of the picture, summed over frames and divided by all frames."""
     return cast.total(np.prod(cast.boxes[:, 2:] - cast.boxes[:, :2], axis=1))
 
 
 def _nearness(cast: Cast) -> NDArray[np.float64]:
-    """Return how near each track is to the middle of the picture, 1 there and 0 in a corner, summed over frames."""
+    """Return how near each track is to the middle of the picture, 1 there and 0 in a corner; summed like areas."""
     middles = (cast.boxes[:, :2] + cast.boxes[:, 2:]) / 2
     return cast.total(1 - np.linalg.norm(middles - 0.5, axis=1) / np.sqrt(0.5))
+
+
+def _speech(cast: Cast) -> NDArray[np.float64]:
+    """Return how well each track's mouth goes with the sound."""
+    fps = 1 / np.median(np.diff(cast.times)) if len(cast.times) > 1 else 0.0
+    if fps < LEAST_FPS - 0.5:
+        raise UndescribableError(f"{fps:.1f} pictures a second", f"at least {LEAST_FPS:g} are needed to see syllables")
+    envelope = speech_envelope(cast.excerpt)
+    tracks = [np.flatnonzero(cast.track == track) for track in range(len(cast.scene))]
+    return np.array([agreement(cast.times[cast.frame[own]], cast.mouth[own], envelope) for own in tracks])
 
 
 POLICIES: dict[str, Callable[[Cast], NDArray[np.float64]] | None] = {
     "largest": _areas,
     "centre": _nearness,
+    "speaker": _speech,
     "all": None,
 }
 """How each policy scores the tracks of a clip; None takes all."""

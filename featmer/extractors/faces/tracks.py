@@ -42,12 +42,14 @@ def join_tracks(times: NDArray[np.float64], frames: Sequence[NDArray[np.float64]
     >>> [track.tolist() for track in join_tracks(np.arange(2) / 5, [np.array([ann, bob]), np.array([bob, ann])])]
     [[0, 1], [1, 0]]
     """
+    # Where frames are far apart, at least neighbours are joined.
+    gap = max(_GAP_SECONDS + 1e-6, 1.5 * np.median(np.diff(times)) if len(times) > 1 else 0.0)
     live: list[_Track] = []
     numbers = []
     n_tracks = 0
     for time, given in zip(times, frames, strict=True):
         number = np.full(len(given), -1, np.int64)
-        live = [track for track in live if time - track.time <= _GAP_SECONDS + 1e-6]
+        live = [track for track in live if time - track.time <= gap]
         for track, face in _pairs([track.predict(time) for track in live], given):
             live[track].follow(given[face], time)
             number[face] = live[track].number

@@ -166,7 +166,12 @@ class VideoExtractor(Extractor):
         return self.conclude(rows, times, share, quality)
 
     def conclude(
-        self, rows: NDArray[np.float32], times: NDArray[np.float64], share: float, quality: dict[str, float]
+        self,
+        rows: NDArray[np.float32],
+        times: NDArray[np.float64],
+        share: float,
+        quality: dict[str, float],
+        warnings: tuple[tuple[str, str], ...] = (),
     ) -> Outcome:
         """Turn the rows of a clip into frames or functionals; into an absence if there is nothing in them.
 
@@ -180,6 +185,8 @@ class VideoExtractor(Extractor):
             Share of the pictures that show the subject.
         quality : dict of str to float
             Quality of the clip.
+        warnings : tuple of (reason, advice), default=()
+            What a person should know although there are values.
 
         Returns
         -------
@@ -194,24 +201,9 @@ class VideoExtractor(Extractor):
                 quality,
             )
         if self.is_sequence:
-            return Features(rows, times, quality, self.warn(quality))
+            return Features(rows, times, quality, warnings)
         statistics = [STATISTICS[name](rows, np.zeros(1, np.int64))[0] for name in _FUNCTIONALS]
-        return Features(np.concatenate([*statistics, [share]], dtype=np.float32), None, quality, self.warn(quality))
-
-    def warn(self, quality: dict[str, float]) -> tuple[tuple[str, str], ...]:
-        """Say what a person should know about a described clip; nothing by default.
-
-        Parameters
-        ----------
-        quality : dict of str to float
-            Quality of the clip.
-
-        Returns
-        -------
-        tuple of (reason, advice)
-            The warnings.
-        """
-        return ()
+        return Features(np.concatenate([*statistics, [share]], dtype=np.float32), None, quality, warnings)
 
     @staticmethod
     def describe_clip(
