@@ -51,6 +51,14 @@ def demo_extraction(workplace: Path, demo_corpus: pd.DataFrame) -> tuple[Feature
 
 
 @pytest.fixture(scope="session")
+def pyfeat_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an interpreter whose py-feat is a stand-in without networks."""
+    from pyfeat_stand_in import make_interpreter
+
+    return make_interpreter(tmp_path_factory.mktemp("pyfeat"))
+
+
+@pytest.fixture(scope="session")
 def tiny_table() -> FeatureTable:
     """Return 24 dialogues of 5 turns with a mood, three modalities that each show half of it, and gaps."""
     return make_table(np.random.default_rng(0))

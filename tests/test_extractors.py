@@ -79,7 +79,8 @@ def values_of(extractor: Extractor, image: np.ndarray) -> dict[str, float]:
 
 class TestEveryExtractor:
     @pytest.fixture(params=sorted(EXTRACTORS))
-    def extractor(self, request, tmp_path) -> Extractor:
+    def extractor(self, request, tmp_path, pyfeat_python, monkeypatch) -> Extractor:
+        monkeypatch.setenv("FEATMER_PYFEAT_PYTHON", str(pyfeat_python))
         (tmp_path / "small.csv").write_text("word,valence\nhello,0.8\n")
         arguments = {"lexicon": [str(tmp_path / "small.csv")]}
         return EXTRACTORS[request.param](*arguments.get(request.param, []))

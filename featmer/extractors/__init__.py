@@ -3,11 +3,13 @@
 from featmer.extractors.acoustic import OpenSmile
 from featmer.extractors.base import Absence, Extractor, Features, UndescribableError
 from featmer.extractors.face import FaceLandmarks
+from featmer.extractors.face_csv import FaceCsv
 from featmer.extractors.faces import Face, FaceExtractor
 from featmer.extractors.lexicon import Lexicon, Vader
 from featmer.extractors.low_level import LowLevelDescriptors
 from featmer.extractors.motion import Motion
 from featmer.extractors.music import Music
+from featmer.extractors.pyfeat import PyFeat
 from featmer.extractors.scene import Scene
 from featmer.extractors.sources import AudioExtractor, TextExtractor, VideoExtractor
 from featmer.extractors.text import SentenceEmbedding
@@ -17,6 +19,8 @@ EXTRACTORS: dict[str, type[Extractor]] = {
     "low_level_descriptors": LowLevelDescriptors,
     "music": Music,
     "face_landmarks": FaceLandmarks,
+    "pyfeat": PyFeat,
+    "face_csv": FaceCsv,
     "motion": Motion,
     "scene": Scene,
     "sentence_embedding": SentenceEmbedding,
@@ -30,6 +34,7 @@ __all__ = [
     "AudioExtractor",
     "Extractor",
     "Face",
+    "FaceCsv",
     "FaceExtractor",
     "FaceLandmarks",
     "Features",
@@ -38,6 +43,7 @@ __all__ = [
     "Music",
     "Motion",
     "OpenSmile",
+    "PyFeat",
     "Scene",
     "SentenceEmbedding",
     "TextExtractor",
