@@ -5,6 +5,7 @@ from __future__ import annotations
 from featmer.nn.encoders import Encoders
 from featmer.nn.fusion import Concat, Gated
 from featmer.nn.head import Answers, Head
+from featmer.nn.recurrent import DialogueRNN, Recurrent
 from featmer.nn.standardise import Standardise
 from featmer.nn.transformer import Transformer
 
@@ -12,6 +13,19 @@ HEADS: dict[str, type[Head]] = {
     "concat": Concat,
     "gated": Gated,
     "transformer": Transformer,
+    "recurrent": Recurrent,
+    "dialogue_rnn": DialogueRNN,
 }
 
-__all__ = ["HEADS", "Answers", "Concat", "Encoders", "Gated", "Head", "Standardise", "Transformer"]
+__all__ = [
+    "HEADS",
+    "Answers",
+    "Concat",
+    "DialogueRNN",
+    "Encoders",
+    "Gated",
+    "Head",
+    "Recurrent",
+    "Standardise",
+    "Transformer",
+]

@@ -57,3 +57,30 @@ def from_grid(grid: Tensor, batch: Batch) -> Tensor:
     ([[2.0, 1.0], [3.0, 0.0]], [1.0, 2.0, 3.0])
     """
     return grid[batch.dialogue, batch.turn]
+
+
+def turned_round(grid: Tensor, real: Tensor) -> Tensor:
+    """Turn the order of every dialogue's turns round; padding stays at the end.
+
+    Parameters
+    ----------
+    grid : Tensor, shape (n_dialogues, n_turns, ...)
+        As :func:`to_grid` lays it out.
+    real : Tensor of bool, shape (n_dialogues, n_turns)
+        False where a dialogue has ended.
+
+    Returns
+    -------
+    Tensor, shape (n_dialogues, n_turns, ...)
+        The last real turn first; twice turned round is as before.
+
+    Examples
+    --------
+    >>> real = torch.tensor([[True, True, True], [True, True, False]])
+    >>> turned_round(torch.tensor([[1, 2, 3], [4, 5, 0]]), real).tolist()
+    [[3, 2, 1], [5, 4, 0]]
+    """
+    turn = torch.arange(real.shape[1], device=real.device)
+    mirrored = real.sum(1, keepdim=True) - 1 - turn
+    source = torch.where(real, mirrored, turn)
+    return grid[torch.arange(len(grid), device=real.device)[:, None], source]

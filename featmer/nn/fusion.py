@@ -13,6 +13,49 @@ from featmer.nn.encoders import Encoders
 from featmer.nn.head import Head
 
 
+class Join(nn.Module):
+    """Make one vector of all modalities of a row: side by side, then a small perceptron.
+
+    A missing modality is replaced by a vector learned for it.
+
+    Parameters
+    ----------
+    in_features : mapping of str to int
+        Width of each modality.
+    hidden : int
+        Width of each modality's vector and of the one that comes out.
+    dropout : float
+        Share of features and of hidden entries set to zero in training.
+    sequences : collection of str, default=()
+        The modalities that come as frames.
+    """
+
+    def __init__(
+        self, in_features: Mapping[str, int], hidden: int, dropout: float, sequences: Collection[str] = ()
+    ) -> None:
+        super().__init__()
+        self.encoders = Encoders(in_features, hidden, dropout, sequences)
+        self.missing = nn.Parameter(torch.zeros(len(in_features), hidden))
+        self.mix = nn.Sequential(nn.Linear(len(in_features) * hidden, hidden), nn.GELU(), nn.Dropout(dropout))
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Join the modalities of each row.
+
+        Parameters
+        ----------
+        batch : Batch
+            Standardised rows.
+
+        Returns
+        -------
+        Tensor, shape (n_rows, hidden)
+            A vector a row.
+        """
+        views, present = self.encoders(batch)
+        views = views + ~present[..., None] * self.missing
+        return self.mix(views.flatten(1))
+
+
 class Concat(Head):
     """Set the modalities' vectors side by side before a small perceptron.
 
@@ -38,19 +81,13 @@ class Concat(Head):
 
     def build(self, in_features: Mapping[str, int], n_outputs: int, sequences: Collection[str] = ()) -> Self:
         """Make the layers; see :class:`Head`."""
-        self.encoders = Encoders(in_features, self.hidden, self.dropout, sequences)
-        self.missing = nn.Parameter(torch.zeros(len(in_features), self.hidden))
-        self.mix = nn.Sequential(
-            nn.Linear(len(in_features) * self.hidden, self.hidden), nn.GELU(), nn.Dropout(self.dropout)
-        )
+        self.join = Join(in_features, self.hidden, self.dropout, sequences)
         self.output = nn.Linear(self.hidden, n_outputs)
         return self
 
     def forward(self, batch: Batch) -> Tensor:
         """Map a batch to outputs; see :class:`Head`."""
-        views, present = self.encoders(batch)
-        views = views + ~present[..., None] * self.missing
-        return self.output(self.mix(views.flatten(1)))
+        return self.output(self.join(batch))
 
 
 class Gated(Head):
