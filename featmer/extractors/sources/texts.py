@@ -60,7 +60,8 @@ class TextExtractor(Extractor):
         """
         described = attempt(self._describe_all, texts)
         if not isinstance(described, Absence):
-            return [attempt(self._checked, each) for each in described]
+            names = self.names  # made once: some take as long as a text
+            return [attempt(_checked, each, names) for each in described]
         if len(texts) == 1:
             return [described]
         # One text's accident must not cost the others theirs.
@@ -72,8 +73,10 @@ class TextExtractor(Extractor):
             raise ValueError(f"describe gave {len(described)} rows for {len(texts)} texts")
         return described
 
-    def _checked(self, described: Any) -> Outcome:
-        if isinstance(described, Absence):
-            return described
-        features = described if isinstance(described, Features) else Features(described)
-        return replace(features, values=checked(features.values, self.names))
+
+def _checked(described: Any, names: tuple[str, ...]) -> Outcome:
+    """Return what the author gave for one text as an outcome."""
+    if isinstance(described, Absence):
+        return described
+    features = described if isinstance(described, Features) else Features(described)
+    return replace(features, values=checked(features.values, names))
