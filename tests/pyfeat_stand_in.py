@@ -12,6 +12,7 @@ BRIGHTNESS = {"no face": 10, "one face": 50, "two faces": 90, "noise": 130, "err
 
 TORCH = """
 import numpy
+__version__ = "2.13.0"
 uint8 = numpy.uint8
 class Tensor:
     def __init__(self, array): self.array = array

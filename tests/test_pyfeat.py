@@ -93,7 +93,7 @@ class TestFaces:
 
     def test_the_identity_knows_version_and_weights(self, extractor, folder):
         fingerprint = extractor.fingerprint()
-        assert fingerprint["py-feat"] == "2.1.5"
+        assert (fingerprint["py-feat"], fingerprint["torch"]) == ("2.1.5", "2.13.0")
         for name in WEIGHTS[:2]:
             assert fingerprint[name] == file_sha256(folder / "weights" / name)
         assert set(WEIGHTS) - set(PyFeat("v1", python=extractor.python, weights=extractor.weights).fingerprint()) == {

@@ -184,28 +184,33 @@ class FaceCsv(FaceExtractor):
         UndescribableError
             If it has no frame between start and end.
         """
-        layout, start = self._layout, start or 0.0
-        columns = {column.split("=")[0] for column, _ in self._read.values()}
-        words = {column.split("=")[0] for column, _ in self._read.values() if "=" in column}
-        needed = list(dict.fromkeys([*layout.needed, *sorted(columns)]))
-        rows = read_columns(path, needed, [name for name in layout.optional if name not in needed], words)
+        start = start or 0.0
+        rows, times = self._rows(path)
+        within = (times >= start - _CLOCK) & (times < (math.inf if end is None else end))
+        if not within.any():
+            raise UndescribableError(f"no frame from {start:g} s on", "correct the segment's times")
+        rows = rows[within]
+        moments, frame = np.unique(times[within], return_inverse=True)
+        seen = self._layout.seen(rows)
+        observations: list[list[Face]] = [[] for _ in moments]
+        for number, face in zip(frame[seen], self._faces(rows[seen]), strict=True):
+            observations[number].append(face)
+        largest = [sorted(faces, key=lambda face: -face.size)[: self.max_faces] for faces in observations]
+        return self.summarize(np.maximum(moments - start, 0.0), largest, None)
+
+    def _rows(self, path: Path) -> tuple[pd.DataFrame, NDArray[np.float64]]:
+        """Read a file; return its rows and the seconds of each."""
+        layout = self._layout
+        columns = [column for column, _ in self._read.values()]
+        words = {column.split("=")[0] for column in columns if "=" in column}
+        needed = list(dict.fromkeys([*layout.needed, *(column.split("=")[0] for column in columns)]))
+        rows = read_columns(path, needed, [name for name in layout.optional if name not in needed], sorted(words))
         times = layout.times(rows, self.fps)
         back = np.flatnonzero(~(np.diff(times, prepend=-math.inf) >= 0))
         if len(back):
             advice = "sort the file by time; a file must hold the frames of one video"
             raise MediaError(path, f"line {rows.index[back[0]]}: time is unknown or goes back", advice)
-        within = (times >= start - _CLOCK) & (times < (math.inf if end is None else end))
-        if not within.any():
-            raise UndescribableError(f"no frame from {start:g} s on", "correct the segment's times")
-        rows, times = rows[within], times[within]
-        moments, frame = np.unique(times, return_inverse=True)
-        observations: list[list[Face]] = [[] for _ in moments]
-        for number, face in zip(frame[layout.seen(rows)], self._faces(rows[layout.seen(rows)]), strict=True):
-            observations[number].append(face)
-        for faces in observations:
-            faces.sort(key=lambda face: face.size, reverse=True)
-            del faces[self.max_faces :]
-        return self.summarize(np.maximum(moments - start, 0.0), observations, None)
+        return rows, times
 
     def _faces(self, rows: pd.DataFrame) -> list[Face]:
         """Turn rows into faces."""

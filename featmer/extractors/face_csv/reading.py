@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
-import warnings
-from collections.abc import Collection
+import math
+from array import array
+from collections.abc import Collection, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,8 @@ import pandas as pd
 
 from featmer.media import MediaError
 
-_UNKNOWN = {"", "nan", "-nan", "nan(ind)", "-nan(ind)", "none", "null", "na"}
-"""How tools write a number that they do not know, in small letters."""
+_UNKNOWN = {"", "-nan", "nan(ind)", "-nan(ind)", "none", "null", "na", "n/a"}
+"""How tools write a number that they do not know, in small letters, besides nan."""
 
 
 def read_columns(
@@ -21,7 +23,7 @@ def read_columns(
 ) -> pd.DataFrame:
     r"""Read some columns of a CSV file with a header.
 
-    Spaces around names and numbers and a byte order mark are taken for granted.
+    Spaces around names and numbers, empty lines and a byte order mark are taken for granted.
 
     Parameters
     ----------
@@ -37,7 +39,8 @@ def read_columns(
     Returns
     -------
     DataFrame
-        float64, words apart; the index counts the file's lines, from 2 for the first after the header.
+        float64, words apart; the index is the number of the line in the file, from 1 for the header. Not to be
+        changed: the last files read are kept.
 
     Raises
     ------
@@ -52,74 +55,71 @@ def read_columns(
     ...     read_columns(Path(folder, "a.csv"), ["AU12_r"], ["AU45_r"], []).to_dict("list")
     {'AU12_r': [0.5, nan], 'AU45_r': [nan, nan]}
     """
+    status = path.stat()
+    return _read(path, status.st_size, status.st_mtime_ns, (*needed,), (*optional,), (*words,))
+
+
+@lru_cache(maxsize=4)  # the segments of one long file follow each other
+def _read(
+    path: Path, size: int, changed: int, needed: tuple[str, ...], optional: tuple[str, ...], words: tuple[str, ...]
+) -> pd.DataFrame:
+    lines, numbers, texts = array("q"), array("d"), []
+    rows = _rows(path)
+    _, header = next(rows)
+    _check_header(path, header, needed)
+    places = [(name, header.index(name)) for name in (*needed, *optional) if name in header and name not in words]
+    for line, row in rows:
+        if len(row) != len(header):
+            raise _broken(path, f"line {line} has {len(row)} values, the header {len(header)} names")
+        lines.append(line)
+        numbers.extend(_number(path, line, name, row[place]) for name, place in places)
+        texts.append([row[header.index(name)].strip() for name in words if name in header])
+    if not lines:
+        raise _broken(path, "no line after the header")
+    values = np.frombuffer(numbers, np.float64).reshape(len(lines), len(places))
+    frame = pd.DataFrame(values, index=np.array(lines), columns=[name for name, _ in places])
+    said = pd.DataFrame(texts, index=frame.index, columns=[name for name in words if name in header])
+    return pd.concat([frame, said], axis=1).reindex(columns=[*needed, *optional])
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Give the header, and each line that is not empty with its number."""
     try:
-        header = _header(path, needed)
-        wanted = [name for name in header if name in {*needed, *optional, header[-1]}]
-        text = _texts(path, header, wanted)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(file, skipinitialspace=True)
+            yield 1, [name.strip() for name in next(rows, [])]
+            for row in rows:
+                if any(row):
+                    yield rows.line_num, row
     except (UnicodeDecodeError, csv.Error) as error:
         raise _broken(path, f"not a text file in UTF-8 ({error})") from error
-    if text.empty:
-        raise _broken(path, "no line after the header")
-    cut = text[header[-1]].isna()
-    if cut.any():
-        raise _broken(path, f"line {cut.idxmax()} has fewer values than the header has names")
-    columns = [name for name in wanted if name in {*needed, *optional}]
-    read = {name: text[name].str.strip() if name in words else _numbers(path, text[name]) for name in columns}
-    return pd.DataFrame(read, index=text.index).reindex(columns=[*needed, *optional])
 
 
-def _texts(path: Path, header: list[str], wanted: list[str]) -> pd.DataFrame:
-    """Return the wanted columns as texts, without empty lines; NaN where a line is cut off."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            text = pd.read_csv(
-                path,
-                names=header,
-                skiprows=1,
-                usecols=wanted,
-                dtype=str,
-                encoding="utf-8-sig",
-                keep_default_na=False,
-                skip_blank_lines=False,
-                skipinitialspace=True,
-                index_col=False,
-            )
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        told = str(error).removeprefix("Error tokenizing data. C error: ").strip()
-        raise _broken(path, f"lines of another length than the header ({told})") from error
-    text.index = pd.RangeIndex(2, len(text) + 2)
-    return text[~(text.isna() | (text == "")).all(axis=1)]
-
-
-def _header(path: Path, needed: Collection[str]) -> list[str]:
-    """Return the names of the columns after checking that those needed are among them."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header = [name.strip() for name in next(csv.reader(file), [])]
-    if not header or header == [""]:
+def _check_header(path: Path, header: list[str], needed: Collection[str]) -> None:
+    """Raise unless the columns needed are there, once each."""
+    if not any(header):
         raise _broken(path, "empty file")
+    separator = next((each for each in ";\t|" if len(header) == 1 and each in header[0]), None)
+    if separator:
+        raise _broken(path, f"values are separated by {separator!r}, expected commas", "write it again with commas")
     missing = [name for name in needed if name not in header]
-    twice = next((name for name in header if header.count(name) > 1), None)
-    separators = [each for each in ";\t|" if len(header) == 1 and each in header[0]]
-    if separators:
-        raise _broken(path, f"values are separated by {separators[0]!r}, expected commas", "write it again with commas")
     if missing:
         told = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
         raise _broken(path, f"no column {told}", "check the parameter tool, or name the parts there are in parts")
-    if twice is not None:
+    twice = next((name for name in needed if header.count(name) > 1), None)
+    if twice:
         raise _broken(path, f"two columns {twice!r}")
-    return header
 
 
-def _numbers(path: Path, texts: pd.Series) -> pd.Series:
-    """Turn a column of texts into numbers."""
-    numbers = pd.to_numeric(texts, errors="coerce")
-    doubtful = texts[numbers.isna()]
-    bad = doubtful[~doubtful.str.strip().str.lower().isin(_UNKNOWN)]
-    bad = bad if len(bad) else texts[np.isinf(numbers)]
-    if len(bad):
-        raise _broken(path, f"line {bad.index[0]}: {texts.name} is {bad.iloc[0][:40]!r}, expected a number")
-    return numbers.astype(np.float64)
+def _number(path: Path, line: int, name: str, text: str) -> float:
+    """Return a finite number, or NaN where the tool knew none."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan if text.strip().lower() in _UNKNOWN else math.inf
+    if math.isinf(number) or "_" in text:  # Python reads 1_0 as ten
+        raise _broken(path, f"line {line}: {name} is {text[:40]!r}, expected a number")
+    return number
 
 
 def _broken(path: Path, reason: str, advice: str = "write the file again with its tool") -> MediaError:

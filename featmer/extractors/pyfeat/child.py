@@ -83,7 +83,7 @@ def _open(settings: dict[str, Any]) -> tuple[dict[str, Any], Callable[..., Any]]
     schema = detect((64, 64), bytearray(64 * 64 * 3))
     columns = settings["columns"]
     hello = {
-        "feat": feat.__version__,
+        "versions": {"py-feat": feat.__version__, "torch": torch.__version__},
         "columns": list(schema.columns),
         "aus": list(schema.au_columns),
         "emotions": list(schema.emotion_columns),

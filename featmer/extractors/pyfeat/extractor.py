@@ -122,7 +122,7 @@ class PyFeat(FaceExtractor):
         Returns
         -------
         dict of str to str
-            Version of each package; hash of each file of weights, SHA-256.
+            Version of each package, of py-feat and its torch; hash of each file of weights, SHA-256.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class PyFeat(FaceExtractor):
         versions = super().fingerprint()
         hello = self._process().hello
         self._check_channels(hello)
-        return {**versions, "py-feat": hello["feat"], **hello["weights"]}
+        return {**versions, **hello["versions"], **hello["weights"]}
 
     def find(self, frame: Frame) -> list[Face]:
         """Find the faces of one picture.
@@ -179,8 +179,9 @@ class PyFeat(FaceExtractor):
         missing = sorted(set(self._columns) - set(hello["columns"]))
         emotions = [column for name, (column, _) in fex_columns(self.detector).items() if ".emotion." in name]
         if missing or set(hello["aus"]) != set(ACTION_UNITS) or set(hello["emotions"]) != set(emotions):
+            lacking = f", but no {missing}" if missing else ""
             raise ValueError(
-                f"py-feat {hello['feat']} with these weights gives the action units {hello['aus']} and the emotions "
-                f"{hello['emotions']}{f', but no {missing}' if missing else ''}; expected {list(ACTION_UNITS)} and "
+                f"py-feat {hello['versions']['py-feat']} with these weights gives the action units {hello['aus']} and "
+                f"the emotions {hello['emotions']}{lacking}; expected {list(ACTION_UNITS)} and "
                 f"{emotions}: name weights with these heads (py-feat 2.1 loads face_multitask_v28.safetensors)."
             )

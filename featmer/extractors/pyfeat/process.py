@@ -155,7 +155,10 @@ class FeatProcess:
         elif waited:
             told = f"gave no answer within {waited:g} s"
         else:
-            told = f"ended with code {self._process.wait()}"  # its end of the pipe is closed: it is about to go
+            with contextlib.suppress(subprocess.TimeoutExpired):  # its end of the pipe is closed: it is about to go
+                self._process.wait(10)
+            self._process.kill()
+            told = f"ended with code {self._process.wait()}"
         return f"{told}; its last words: {self._last_words()}"
 
     def _last_words(self) -> str:
