@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,22 @@ def pyfeat_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from pyfeat_stand_in import make_interpreter
 
     return make_interpreter(tmp_path_factory.mktemp("pyfeat"))
+
+
+@pytest.fixture(scope="session")
+def tiny_image_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a vision transformer with random weights, whose embedding has 16 dimensions."""
+    import torch
+    from transformers import ViTConfig, ViTModel
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    folder = tmp_path_factory.mktemp("models") / "tiny-vit"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        ViTModel(ViTConfig(image_size=32, patch_size=8, **sizes)).save_pretrained(folder)
+    preparation = {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}}
+    (folder / "preprocessor_config.json").write_text(json.dumps(preparation))
+    return folder
 
 
 @pytest.fixture(scope="session")

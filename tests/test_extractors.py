@@ -79,10 +79,10 @@ def values_of(extractor: Extractor, image: np.ndarray) -> dict[str, float]:
 
 class TestEveryExtractor:
     @pytest.fixture(params=sorted(EXTRACTORS))
-    def extractor(self, request, tmp_path, pyfeat_python, monkeypatch) -> Extractor:
+    def extractor(self, request, tmp_path, pyfeat_python, tiny_image_model, monkeypatch) -> Extractor:
         monkeypatch.setenv("FEATMER_PYFEAT_PYTHON", str(pyfeat_python))
         (tmp_path / "small.csv").write_text("word,valence\nhello,0.8\n")
-        arguments = {"lexicon": [str(tmp_path / "small.csv")]}
+        arguments = {"lexicon": [str(tmp_path / "small.csv")], "image_embedding": [str(tiny_image_model)]}
         return EXTRACTORS[request.param](*arguments.get(request.param, []))
 
     def test_registry_is_complete(self):

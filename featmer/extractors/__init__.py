@@ -2,9 +2,11 @@
 
 from featmer.extractors.acoustic import OpenSmile
 from featmer.extractors.base import Absence, Extractor, Features, UndescribableError
+from featmer.extractors.body_pose import BodyPose
 from featmer.extractors.face import FaceLandmarks
 from featmer.extractors.face_csv import FaceCsv
 from featmer.extractors.faces import Face, FaceExtractor
+from featmer.extractors.image_embedding import ImageEmbedding
 from featmer.extractors.lexicon import Lexicon, Vader
 from featmer.extractors.low_level import LowLevelDescriptors
 from featmer.extractors.motion import Motion
@@ -22,8 +24,10 @@ EXTRACTORS: dict[str, type[Extractor]] = {
     "face_landmarks": FaceLandmarks,
     "pyfeat": PyFeat,
     "face_csv": FaceCsv,
+    "body_pose": BodyPose,
     "motion": Motion,
     "scene": Scene,
+    "image_embedding": ImageEmbedding,
     "sentence_embedding": SentenceEmbedding,
     "multilingual_embedding": MultilingualEmbedding,
     "lexicon": Lexicon,
@@ -34,12 +38,14 @@ __all__ = [
     "EXTRACTORS",
     "Absence",
     "AudioExtractor",
+    "BodyPose",
     "Extractor",
     "Face",
     "FaceCsv",
     "FaceExtractor",
     "FaceLandmarks",
     "Features",
+    "ImageEmbedding",
     "Lexicon",
     "LowLevelDescriptors",
     "MultilingualEmbedding",
