@@ -117,7 +117,7 @@ class FaceExtractor(VideoExtractor):
         Returns
         -------
         list of Face
-            In any order.
+            In any order; one whose values are all NaN counts as not found.
         """
         raise NotImplementedError(f"{type(self).__name__} must define find(frame).")
 
@@ -157,14 +157,15 @@ class FaceExtractor(VideoExtractor):
         list of Face
             With checked values.
         """
-        faces = sorted(self.find(frame), key=lambda face: face.size, reverse=True)[: self.max_faces]
+        found = [face for face in self.find(frame) if not np.isnan(face.values).all()]
+        found.sort(key=lambda face: (-face.size, face.box))  # whatever their order was
         return [
             replace(
                 face,
                 values=checked(face.values, self.channels),
                 quality={**face.quality, "blur": blur(frame.image, face.box)},
             )
-            for face in faces
+            for face in found[: self.max_faces]
         ]
 
     def describe(self, frame: Frame) -> tuple[NDArray[np.float32] | None, dict[str, float]]:

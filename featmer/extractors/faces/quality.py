@@ -69,8 +69,8 @@ def occlusion(image: NDArray[np.uint8], skin: NDArray[np.float64]) -> float:
     """Measure which share of a face is cut off by the picture's border or covered by something of another colour.
 
     A heuristic: a point counts as hidden if it lies outside the picture or if its colour or brightness is far from the
-    median of all points. Masks, bars, microphones and dark glasses are noticed, and so are a fringe or a beard, a
-    little; a hand, which has the face's colour, is not.
+    median of all points. What is dark or has a colour is noticed: a bar, a microphone, dark glasses, a blue mask, and a
+    little of a fringe or a beard. What has the face's colour is not: a hand; something white before a pale face.
 
     Parameters
     ----------

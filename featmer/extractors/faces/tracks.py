@@ -16,8 +16,8 @@ _INERTIA = 0.5  # weight of the past in a track's velocity
 def join_tracks(times: NDArray[np.float64], frames: Sequence[NDArray[np.float64]]) -> list[NDArray[np.int64]]:
     """Give every face the number of its track.
 
-    From frame to frame a track is continued by the face that overlaps most with the place where its box would have
-    moved at constant velocity; of all ways to pair tracks and faces the one with the largest sum of overlaps is taken.
+    From frame to frame a track is continued by the face that overlaps most with the place where its box would be at
+    constant velocity; of all ways to pair tracks and faces the one with the largest sum of overlaps is taken.
     A track may skip frames for up to a second. The order of faces within a frame has no influence on who is joined.
 
     Parameters
@@ -63,7 +63,7 @@ def join_tracks(times: NDArray[np.float64], frames: Sequence[NDArray[np.float64]
 
 
 class _Track:
-    """A face's box, when it was last seen there, and how fast its edges move."""
+    """A face's box, when it was last seen there, and how fast its middle moves."""
 
     def __init__(self, number: int, box: NDArray[np.float64], time: float) -> None:
         self.number = number
@@ -72,10 +72,11 @@ class _Track:
         self.velocity: NDArray[np.float64] | None = None
 
     def predict(self, time: float) -> NDArray[np.float64]:
-        return self.box if self.velocity is None else self.box + (time - self.time) * self.velocity
+        return self.box if self.velocity is None else self.box + np.tile((time - self.time) * self.velocity, 2)
 
     def follow(self, box: NDArray[np.float64], time: float) -> None:
-        velocity = (box - self.box) / max(time - self.time, 1e-6)
+        moved = (box[:2] + box[2:] - self.box[:2] - self.box[2:]) / 2
+        velocity = moved / max(time - self.time, 1e-6)
         self.velocity = velocity if self.velocity is None else _INERTIA * self.velocity + (1 - _INERTIA) * velocity
         self.box, self.time = box, time
 
