@@ -56,22 +56,24 @@ class FeatureCache:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute(_SCHEMA)
 
-    def known(self, keys: Iterable[str]) -> set[str]:
+    def known(self, keys: Iterable[str], *, absent: bool = True) -> set[str]:
         """Tell which keys have an outcome.
 
         Parameters
         ----------
         keys : iterable of str
             Keys to look up.
+        absent : bool, default=True
+            Whether an `Absence` counts.
 
         Returns
         -------
         set of str
             Those that are there.
         """
-        query = "SELECT key FROM outcomes WHERE key = ?"
+        query = "SELECT key FROM outcomes WHERE key = ? AND (? OR array IS NOT NULL)"
         with self._explained():
-            return {key for key in keys if self._connection.execute(query, (key,)).fetchone()}
+            return {key for key in keys if self._connection.execute(query, (key, absent)).fetchone()}
 
     def get(self, key: str) -> Outcome:
         """Return the outcome of a key.

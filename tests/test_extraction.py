@@ -335,20 +335,6 @@ class TestRefusals:
         assert Loudness.calls == 0
 
 
-class Killer(AudioExtractor):
-    """Ends its process as a crashing decoder would."""
-
-    names = ("audio.none",)
-
-    def describe(self, signal, rate):
-        os.abort()
-
-
-def test_a_worker_that_dies_is_explained(clips, tmp_path):
-    with pytest.raises(RuntimeError, match="worker process died.* finished work is kept"):
-        run(clips, Killer(), n_jobs=2, cache=tmp_path)
-
-
 def test_joblib_backends_carry_the_work(clips):
     with joblib.parallel_config(backend="threading", n_jobs=2):
         table, _ = run(clips, Loudness(), n_jobs=2)

@@ -1,0 +1,182 @@
+"""Calls in a process of their own: native code that crashes or hangs there is noticed, and this process lives on."""
+
+from __future__ import annotations
+
+import atexit
+import faulthandler
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, cast
+
+import cloudpickle
+
+# A process that nobody has asked for anything for so long gives its memory back.
+_IDLE_SECONDS = 300.0
+_START = (
+    "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); from featmer._isolation import _serve; _serve()"
+)
+
+
+class ProcessDied(RuntimeError):
+    """The process of an isolated call ended before it answered.
+
+    Parameters
+    ----------
+    how : str
+        Name of the signal that ended it, "SIGSEGV", or its exit status.
+
+    Examples
+    --------
+    >>> ProcessDied("SIGKILL").from_outside
+    True
+    """
+
+    def __init__(self, how: str) -> None:
+        super().__init__(how)
+        self.how = how
+
+    @property
+    def from_outside(self) -> bool:
+        """Whether somebody else ended it, as the kernel does when memory runs out."""
+        return self.how in ("SIGKILL", "SIGTERM")
+
+
+class TookTooLong(RuntimeError):
+    """An isolated call did not end in time."""
+
+
+def isolated(function: Callable[..., Any], *arguments: Any, timeout: float | None = None) -> Any:
+    """Call a function in another process of this machine, which is kept for further calls.
+
+    Parameters
+    ----------
+    function : callable
+        What is called; it and its arguments are sent by cloudpickle, so that classes of a notebook work.
+    *arguments : object
+        Its arguments.
+    timeout : float or None, default=None
+        Seconds it may take; None is for ever.
+
+    Returns
+    -------
+    object
+        What it returned.
+
+    Raises
+    ------
+    ProcessDied
+        If the process crashed or was killed.
+    TookTooLong
+        If the time was up; the process is gone then.
+    RuntimeError
+        If the function raised, with what it said.
+
+    Examples
+    --------
+    >>> isolated(divmod, 7, 2)
+    (3, 1)
+    """
+    companion = _find_companion()
+    try:
+        answer, fault = companion.ask((function, arguments, timeout), timeout)
+    except BaseException:
+        # Also when we are interrupted: nobody waits for what it still computes.
+        companion.stop()
+        raise
+    _idle[os.getpid()].append(companion)
+    if fault is not None:
+        raise RuntimeError(fault)
+    return answer
+
+
+class _Companion:
+    """A process that answers one call after another; it ends by itself when we are gone."""
+
+    def __init__(self) -> None:
+        # One thread of each library: the calls are side by side already.
+        environment = {"OMP_NUM_THREADS": "1", **os.environ}
+        command = [sys.executable, "-c", _START]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        self._questions = cast(IO[bytes], self._process.stdin)
+        self._answers = cast(IO[bytes], self._process.stdout)
+        self._send(sys.path)
+
+    def _send(self, what: Any) -> None:
+        pickle.dump(what, self._questions)
+        self._questions.flush()
+
+    def ask(self, call: tuple[Any, ...], timeout: float | None) -> tuple[Any, str | None]:
+        """Return the answer, or what went wrong."""
+        message = cloudpickle.dumps(call)
+        began = time.monotonic()
+        try:
+            self._send(message)
+            return pickle.loads(pickle.load(self._answers))
+        except (EOFError, OSError, pickle.UnpicklingError) as error:
+            status = self._process.wait()
+            if timeout is not None and time.monotonic() - began >= timeout:
+                raise TookTooLong(f"more than {timeout:g} s") from error
+            raise ProcessDied(signal.Signals(-status).name if status < 0 else f"exit status {status}") from error
+
+    @property
+    def lives(self) -> bool:
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        self._process.kill()
+        # Leaving the context closes the pipes and waits; what could not be sent is given up.
+        with suppress(BrokenPipeError), self._process:
+            pass
+
+
+# By process: a fork must not talk to the companions of its parent.
+_idle: dict[int, list[_Companion]] = defaultdict(list)
+
+
+def _find_companion() -> _Companion:
+    idle = _idle[os.getpid()]
+    while idle:
+        companion = idle.pop()
+        if companion.lives:
+            return companion
+        companion.stop()
+    return _Companion()
+
+
+@atexit.register
+def _stop_companions() -> None:
+    for companion in _idle.pop(os.getpid(), []):
+        companion.stop()
+
+
+def _serve() -> None:
+    """Answer calls until nobody asks any more: the life of a companion."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what is printed must not get between the answers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
+    with Path(os.devnull).open("w") as nowhere, suppress(EOFError):
+        while True:
+            # This watch needs neither the GIL nor a cooperative library: it ends the process whatever it is doing.
+            faulthandler.dump_traceback_later(_IDLE_SECONDS, exit=True, file=nowhere)
+            message = pickle.load(sys.stdin.buffer)
+            faulthandler.cancel_dump_traceback_later()
+            pickle.dump(_answer(message, nowhere), answers)
+            answers.flush()
+
+
+def _answer(message: bytes, nowhere: IO[str]) -> bytes:
+    try:
+        function, arguments, timeout = pickle.loads(message)
+        if timeout is not None:
+            faulthandler.dump_traceback_later(timeout, exit=True, file=nowhere)
+        return cloudpickle.dumps((function(*arguments), None))
+    except Exception as error:
+        return pickle.dumps((None, f"{type(error).__name__}: {error}"))
