@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from featmer.nn.broad import BroadMamba
 from featmer.nn.encoders import Encoders
 from featmer.nn.fusion import Concat, Gated
 from featmer.nn.head import Answers, Head
+from featmer.nn.mamba import Mamba, SelectiveSSM
 from featmer.nn.recurrent import DialogueRNN, Recurrent
 from featmer.nn.standardise import Standardise
 from featmer.nn.transformer import Transformer
@@ -14,18 +16,23 @@ HEADS: dict[str, type[Head]] = {
     "gated": Gated,
     "transformer": Transformer,
     "recurrent": Recurrent,
+    "mamba": Mamba,
+    "broad_mamba": BroadMamba,
     "dialogue_rnn": DialogueRNN,
 }
 
 __all__ = [
     "HEADS",
     "Answers",
+    "BroadMamba",
     "Concat",
     "DialogueRNN",
     "Encoders",
     "Gated",
     "Head",
+    "Mamba",
     "Recurrent",
+    "SelectiveSSM",
     "Standardise",
     "Transformer",
 ]
