@@ -1,12 +1,15 @@
-"""Tabular baselines over a FeatureTable: boosted trees, linear models and the majority."""
+"""Tabular baselines over a FeatureTable: boosted trees, broad learning, linear models and the majority."""
 
 from featmer.baselines.boosted import BoostedClassifier, BoostedRegressor
+from featmer.baselines.broad import BroadLearningClassifier, BroadLearningRegressor
 from featmer.baselines.linear import LinearClassifier, LinearRegressor
 from featmer.baselines.majority import MajorityClassifier
 
 __all__ = [
     "BoostedClassifier",
     "BoostedRegressor",
+    "BroadLearningClassifier",
+    "BroadLearningRegressor",
     "LinearClassifier",
     "LinearRegressor",
     "MajorityClassifier",

@@ -132,7 +132,7 @@ class ProbabilityGuided(nn.Module):
         Width of each modality's vector.
     n_outputs : int
         Classes. Of a single number each modality is equally sure.
-    sharpness : float, default=8.0
+    sharpness : float, default=3.0
         How much more the surer count; 0 is the plain mean.
 
     Examples
@@ -143,7 +143,7 @@ class ProbabilityGuided(nn.Module):
     (torch.Size([5, 8]), [1.0, 0.0], torch.Size([2, 5, 3]))
     """
 
-    def __init__(self, n_modalities: int, hidden: int, n_outputs: int, sharpness: float = 8.0) -> None:
+    def __init__(self, n_modalities: int, hidden: int, n_outputs: int, sharpness: float = 3.0) -> None:
         super().__init__()
         self.sharpness = sharpness
         self.answer = nn.ModuleList(nn.Linear(hidden, n_outputs) for _ in range(n_modalities))
@@ -190,7 +190,7 @@ class BroadMamba(Head):
         States a channel.
     nodes : int, default=128
         Random mapped nodes a layer, and as many enhancement nodes.
-    sharpness : float, default=8.0
+    sharpness : float, default=3.0
         How much more the surer modalities count; 0 is the plain mean.
     side_weight : float, default=0.5
         Weight of the modalities' own losses, their mean, beside the loss of all together.
@@ -225,7 +225,7 @@ class BroadMamba(Head):
         layers: int = 1,
         states: int = 16,
         nodes: int = 128,
-        sharpness: float = 8.0,
+        sharpness: float = 3.0,
         side_weight: float = 0.5,
         dropout: float = 0.3,
         context: Literal["both", "past"] = "both",
