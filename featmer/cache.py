@@ -48,12 +48,14 @@ class FeatureCache:
 
     def __init__(self, folder: str | Path | None = None) -> None:
         self.path = None if folder is None else Path(folder) / "features.sqlite"
-        if self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._explained():
+            if self.path is not None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
             # Another run with the same cache may be writing: wait for it for a minute.
             self._connection = sqlite3.connect(self.path or ":memory:", timeout=60)
             self._connection.execute("PRAGMA journal_mode=WAL")
+            # What is written outlives the process; only if the power fails may the last moments be missing.
+            self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.execute(_SCHEMA)
 
     def known(self, keys: Iterable[str], *, absent: bool = True) -> set[str]:
@@ -113,6 +115,8 @@ class FeatureCache:
             Keys and outcomes.
         """
         rows = [_row(key, outcome) for key, outcome in outcomes]
+        if self.path is not None and not self.path.exists():
+            raise CacheError(f"The cache {self.path} was deleted or renamed during the run: put it back or run again.")
         with self._explained(), self._connection:
             self._connection.executemany("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?)", rows)
 
@@ -125,15 +129,27 @@ class FeatureCache:
         try:
             yield
         except sqlite3.OperationalError as error:
-            raise CacheError(
-                f"The cache {self.path} cannot be used ({error}): check that its folder can be written and the disk is "
-                "not full, and that no other run holds it."
-            ) from error
+            raise CacheError(f"The cache {self.path} cannot be used ({error}): {_remedy(error)}") from error
+        except OSError as error:
+            raise CacheError(f"The cache {self.path} cannot be made ({error}): name a folder to write to.") from error
         except sqlite3.DatabaseError as error:
             raise CacheError(
                 f"The cache {self.path} is damaged ({error}): delete this file and run again; its features are then "
                 "computed anew."
             ) from error
+
+
+def _remedy(error: sqlite3.OperationalError) -> str:
+    """Say what to do about a file that is sound but cannot be used now."""
+    kept = "run again; what was finished is kept."
+    remedies = {
+        sqlite3.SQLITE_FULL: f"the disk is full; make room and {kept}",
+        sqlite3.SQLITE_IOERR: f"the disk is full or broken; make room or repair it, and {kept}",
+        sqlite3.SQLITE_READONLY: f"writing is not permitted; give permission and {kept}",
+        sqlite3.SQLITE_BUSY: f"another run holds it; wait for its end and {kept}",
+    }
+    primary = error.sqlite_errorcode & 0xFF  # the upper bits tell the circumstances
+    return remedies.get(primary, f"check that its folder can be written to, and {kept}")
 
 
 def _row(key: str, outcome: Outcome) -> tuple[str, str, bytes | None, bytes | None]:
