@@ -47,6 +47,8 @@ def side_by_side(
         # A worker that has just loaded a large library looks to joblib like one that leaks memory: it is replaced
         # between two calls, which does no harm. Where warnings are errors, this one would kill joblib's own thread.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
+        # Whoever stops taking results, for a full disk perhaps, knows that calls are given up.
+        warnings.filterwarnings("ignore", r"\d+ tasks (have been|which were)", UserWarning)
         workers = Parallel(n_jobs=n_jobs, prefer=prefer, return_as=how, batch_size=1)
         if streams:
             yield from workers(calls)

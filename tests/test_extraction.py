@@ -18,7 +18,7 @@ import pytest
 from skimage.data import astronaut
 
 import featmer
-from featmer import FaceLandmarks, FeatureTable, OpenSmile, SentenceEmbedding, extract
+from featmer import FaceLandmarks, FeatureTable, OpenSmile, SentenceEmbedding, align, extract
 from featmer.cache import CacheError, FeatureCache
 from featmer.extractors import AudioExtractor, TextExtractor, VideoExtractor
 from featmer.extractors.models import MissingModelError
@@ -174,6 +174,19 @@ class TestAccidents:
         made = loaded.provenance
         assert made["featmer"] == featmer.__version__
         assert [each["fingerprint"].get("opensmile") is not None for each in made["extractors"]] == [True, False, False]
+
+    def test_provenance_stays_with_the_table(self, extraction, clips, tmp_path):
+        table, _ = extraction
+        table.save(tmp_path / "table.parquet")
+        aligned = align(run(clips.iloc[:2], FaceLandmarks(level="frames"))[0], "window", length=0.5)
+        joined = FeatureTable.concat([table, FeatureTable.load(tmp_path / "table.parquet")])
+        for made in (*joined.provenance["parts"], aligned.provenance):
+            assert {"featmer", "python", "machine", "made"} <= set(made)
+            face = next(each for each in made["extractors"] if each["extractor"].endswith("FaceLandmarks"))
+            assert face["parameters"]["fps"] == 5.0
+            assert any(len(value) == 64 for value in face["fingerprint"].values())  # SHA-256 of the model file
+            assert "mediapipe" in face["fingerprint"]
+        assert aligned.provenance["alignment"]
 
     def test_counts_are_logged(self, clips, caplog):
         with caplog.at_level(logging.INFO, logger="featmer.extraction"):

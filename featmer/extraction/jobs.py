@@ -7,7 +7,7 @@ import math
 import os
 import platform
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,7 +60,9 @@ def make_jobs(pending: list[Task]) -> list[Job]:
     return _text_jobs(pending) + _clip_jobs(pending)
 
 
-def finish(jobs: list[Job], n_jobs: int | None, timeout: float | None) -> Iterator[list[tuple[str, Outcome]]]:
+def finish(
+    jobs: list[Job], n_jobs: int | None, timeout: float | None
+) -> Generator[list[tuple[str, Outcome]], None, None]:
     """Do jobs in workers, and give what is finished as it comes.
 
     Parameters

@@ -162,8 +162,9 @@ def _work(
     known = store.known(tasks, absent=not retry_failed)
     pending = [task for key, task in tasks.items() if key not in known]
     accidents: dict[str, Outcome] = {}
-    with tqdm(total=len(tasks), initial=len(known), disable=not progress, mininterval=0.5) as bar:
-        for finished in finish(make_jobs(pending), n_jobs, timeout):
+    work = closing(finish(make_jobs(pending), n_jobs, timeout))
+    with tqdm(total=len(tasks), initial=len(known), disable=not progress, mininterval=0.5) as bar, work as parcels:
+        for finished in parcels:
             store.put((key, outcome) for key, outcome in finished if _is_lasting(outcome))
             accidents.update((key, outcome) for key, outcome in finished if not _is_lasting(outcome))
             bar.update(len(finished))
