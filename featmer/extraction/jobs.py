@@ -20,7 +20,7 @@ from featmer.extractors.base import Absence, Outcome, attempt
 
 logger = logging.getLogger(__name__)
 
-_TEXTS_AT_A_TIME = 256
+_TEXTS_AT_A_TIME = 64
 
 
 class Job(NamedTuple):
