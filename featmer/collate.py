@@ -109,6 +109,7 @@ class TensorTable:
         self.sequences = tuple(name for name, block in table.blocks.items() if block.is_sequence)
         self.in_features = {name: block.n_features for name, block in table.blocks.items()}
         self.values = {name: self._numbers(block) for name, block in table.blocks.items()}
+        self._shown = {name: ~self.values[name].isnan().all(-1) for name in self.sequences}
         self._offsets = {name: torch.tensor(table.blocks[name].offsets, device=self.device) for name in self.sequences}
         self._present = {
             name: torch.tensor(~np.asarray(block.missing), device=self.device) for name, block in table.blocks.items()
@@ -136,7 +137,7 @@ class TensorTable:
         features, frames = {}, {}
         for name, values in self.values.items():
             if name in self.sequences:
-                features[name], frames[name] = _pad(values, self._offsets[name], rows)
+                features[name], frames[name] = _pad(values, self._shown[name], self._offsets[name], rows)
             else:
                 features[name] = torch.where(present[name][:, None], values[rows], 0.0)
         dialogue, turn, speaker = self._codes[:, rows]
@@ -169,8 +170,8 @@ class TensorTable:
         order = np.argsort(lengths * blur, kind="stable")
         rank = np.empty_like(order)
         rank[order] = np.arange(len(order))
-        rows = np.lexsort((self._turn, rank[self.dialogue]))
-        rows = torch.from_numpy(rows[lengths[self.dialogue[rows]] > 0])
+        in_order = np.lexsort((self._turn, rank[self.dialogue]))
+        rows = torch.from_numpy(in_order[lengths[self.dialogue[in_order]] > 0])
         n_batches = max(1, round(len(rows) / batch_size))
         ends = np.cumsum(lengths[order])
         batch_of_dialogue = (np.maximum(ends, 1) - 1) * n_batches // max(1, len(rows))
@@ -226,12 +227,12 @@ def _dialogue_codes(segments: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.
     return dialogue, turn, speaker - first[dialogue]
 
 
-def _pad(values: Tensor, offsets: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+def _pad(values: Tensor, shown: Tensor, offsets: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Gather the frames of rows to (n_rows, n_frames, n_features) and say which are real."""
     starts, lengths = offsets[rows], offsets[rows + 1] - offsets[rows]
     n_frames = int(lengths.max()) if len(rows) else 0
     position = torch.arange(n_frames, device=rows.device)
     real = position < lengths[:, None]
-    padded = values[torch.where(real, starts[:, None] + position, 0)]
-    real &= ~padded.isnan().all(-1)
-    return torch.where(real[..., None], padded, 0.0), real
+    frame = torch.where(real, starts[:, None] + position, 0)
+    real &= shown[frame]
+    return torch.where(real[..., None], values[frame], 0.0), real

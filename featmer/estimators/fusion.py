@@ -139,17 +139,21 @@ class FusionEstimator(TableEstimator):
         self.sequences_, self.n_outputs_ = examples.tensors.sequences, n_outputs
         watched = self._examples(*validation) if len(validation[0]) else None
         with seeded(seed, examples.tensors.device):
-            self._build().learn(examples.tensors.values)
+            scaling = self._build().learn(examples.tensors.values)
             self.objective_.learn(examples.targets)
+            checkpoint = self._checkpoint(plan, examples, watched)
+            for each in (examples, watched):
+                if each is not None:  # once here, not once a batch
+                    each.tensors.values = scaling.scaled(each.tensors.values)
             start = time.perf_counter()
             self.history_ = train(
-                self.module_,
+                self.module_[1],
                 self.objective_,
                 examples,
                 watched,
                 plan,
                 curriculum=self._curriculum(table, targets),
-                checkpoint=self._checkpoint(plan, examples, watched),
+                checkpoint=checkpoint,
             )
         self.seconds_per_epoch_ = (time.perf_counter() - start) / len(self.history_)
         return self
@@ -209,7 +213,7 @@ class FusionEstimator(TableEstimator):
             raise ValueError(f"{type(self).__name__} cannot use {objective!r}; choose from {sorted(choices)}.")
         self.objective_ = objective.build(self.n_outputs_).to(self._device())
         if self.compile:
-            self.module_.compile(dynamic=True)
+            head.compile(dynamic=True)
         self.n_parameters_ = sum(weights.numel() for weights in self.module_.parameters())
         return scaling
 

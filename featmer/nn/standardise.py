@@ -81,9 +81,26 @@ class Standardise(nn.Module):
         Batch
             The same rows, scaled and without NaN.
         """
-        features = {}
-        for name, mean, scale in self._by_modality():
-            real = batch.frames.get(name, batch.present[name])[..., None]
-            scaled = ((batch.features[name] - mean) / scale).nan_to_num(nan=0.0).clamp(-LIMIT, LIMIT)
-            features[name] = torch.where(real, scaled, 0.0)
+        features = {
+            name: torch.where(batch.frames.get(name, batch.present[name])[..., None], values, 0.0)
+            for name, values in self.scaled(batch.features).items()
+        }
         return dataclasses.replace(batch, features=features)
+
+    def scaled(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Scale numbers; missing ones become 0.
+
+        Parameters
+        ----------
+        values : mapping of str to Tensor, shape (..., n_features)
+            Rows, or the frames of all rows, with NaN where missing.
+
+        Returns
+        -------
+        dict of str to Tensor
+            The same, scaled and without NaN.
+        """
+        return {
+            name: ((values[name] - mean) / scale).nan_to_num_(nan=0.0).clamp_(-LIMIT, LIMIT)
+            for name, mean, scale in self._by_modality()
+        }

@@ -93,6 +93,7 @@ class Stepper:
                 if own
             ],
             lr=plan.lr,
+            fused=self._parameters[0].device.type in ("cpu", "cuda"),
         )
 
     @property
