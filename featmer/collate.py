@@ -117,7 +117,7 @@ class TensorTable:
 
     def _numbers(self, block: Block) -> Tensor:
         numbers = block.frames if block.is_sequence else block.values
-        return torch.tensor(np.asarray(numbers), dtype=self.dtype, device=self.device)
+        return torch.tensor(np.ascontiguousarray(numbers), dtype=self.dtype, device=self.device)
 
     def batch(self, rows: Tensor) -> Batch:
         """Cut rows out as a batch.
