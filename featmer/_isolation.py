@@ -21,7 +21,8 @@ import cloudpickle
 # A process that nobody has asked for anything for so long gives its memory back.
 _IDLE_SECONDS = 300.0
 _START = (
-    "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); from featmer._isolation import _serve; _serve()"
+    "import pickle, sys; sys.path[:], sys.argv[:] = pickle.load(sys.stdin.buffer); "
+    "from featmer._isolation import _serve; _serve()"
 )
 
 
@@ -86,7 +87,7 @@ def isolated(function: Callable[..., Any], *arguments: Any, timeout: float | Non
     """
     companion = _find_companion()
     try:
-        answer, fault = companion.ask((function, arguments, timeout), timeout)
+        answer, fault = companion.ask((Path.cwd(), function, arguments, timeout), timeout)
     except BaseException:
         # Also when we are interrupted: nobody waits for what it still computes.
         companion.stop()
@@ -107,7 +108,7 @@ class _Companion:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         self._questions = cast(IO[bytes], self._process.stdin)
         self._answers = cast(IO[bytes], self._process.stdout)
-        self._send(sys.path)
+        self._send((sys.path, sys.argv))
 
     def _send(self, what: Any) -> None:
         pickle.dump(what, self._questions)
@@ -175,7 +176,8 @@ def _serve() -> None:
 
 def _answer(message: bytes, nowhere: IO[str]) -> bytes:
     try:
-        function, arguments, timeout = pickle.loads(message)
+        folder, function, arguments, timeout = pickle.loads(message)
+        os.chdir(folder)  # relative paths mean what they mean to the one who asks, now
         if timeout is not None:
             faulthandler.dump_traceback_later(timeout, exit=True, file=nowhere)
         return cloudpickle.dumps((function(*arguments), None))

@@ -216,6 +216,12 @@ class TestIsolatedCalls:
     def test_functions_made_on_the_spot_may_print(self):
         assert isolated(lambda: os.write(1, b"heard ") + sys.stdout.write("heard ")) == 12
 
+    def test_relative_paths_and_arguments_are_those_of_the_caller(self, tmp_path, monkeypatch):
+        isolated(os.getpid)
+        monkeypatch.chdir(tmp_path)
+        assert isolated(os.getcwd) == str(tmp_path)
+        assert isolated(lambda: sys.argv[1:]) == sys.argv[1:]
+
     def test_a_process_ends_with_the_one_that_asked(self, tmp_path):
         code = "import os; from featmer._isolation import isolated; print(isolated(os.getpid), flush=True); os.{}"
         environment = {**os.environ, "PYTHONPATH": str(Path(featmer.__file__).parents[1])}

@@ -115,7 +115,7 @@ def extract(
     identities = [extractor.identity() for extractor in chosen]
     _check_fit(chosen)
     segments = check_segments(segments)
-    root = Path(root or segments.attrs.get("root", "."))
+    root = Path(root or segments.attrs.get("root", ".")).absolute()  # a worker may have another working folder
     plan = plan_tasks(segments, dict(zip(chosen, identities, strict=True)), root, fingerprint)
     with closing(FeatureCache(cache)) as store:
         outcomes = _work(plan, store, n_jobs, timeout, retry_failed, progress)
