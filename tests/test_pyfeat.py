@@ -23,7 +23,7 @@ from skimage.data import astronaut
 
 from featmer import FaceLandmarks, extract
 from featmer._checks import MissingExtra
-from featmer.extractors import PyFeat
+from featmer.extractors import FaceCsv, PyFeat
 from featmer.extractors.models import MissingModelError, file_sha256
 from featmer.extractors.pyfeat import process
 from featmer.extractors.pyfeat.process import FeatProcessError, feat_process
@@ -341,8 +341,6 @@ class TestRealClasses:
         assert face.quality["confidence"] == pytest.approx(fex["FaceScore"])
 
     def test_a_row_of_the_real_fex_is_read_back_from_its_csv(self, real, portrait, random_weights, tmp_path):
-        from featmer.extractors import FaceCsv
-
         np.save(tmp_path / "picture.npy", portrait)
         direct = tmp_path / "direct.py"
         direct.write_text(HUB.format(weights=str(random_weights)) + DIRECT)
@@ -419,3 +417,25 @@ class TestMediaOfPyFeat:
         half = len(seen) // 2
         first, last = seen[:half].mean(), seen[half:].mean()
         assert first > last if name == "face_noface.mov" else first < last
+
+    def test_the_signs_of_openface_are_those_of_its_own_landmarks(self, media):
+        """OpenFace's manual leaves the signs open: in its real output the landmarks must lie where the angles say."""
+        reader = FaceCsv(level="frames", parts=["au", "pose"])
+        (outcome,) = reader.describe_clip([reader], media / "OpenFace_Test.csv", None, None)
+        pose = {
+            name: outcome.values[:, reader.channels.index(f"face.pose.{name}")] for name in ("pitch", "yaw", "roll")
+        }
+        rows = pd.read_csv(media / "OpenFace_Test.csv", skipinitialspace=True)
+        x, y = (rows[[f"{axis}_{n}" for n in range(68)]].to_numpy() for axis in "xy")
+        eyes_x, eyes_y = (np.stack([each[:, 36:42].mean(1), each[:, 42:48].mean(1)]) for each in (x, y))
+        seen = {
+            "yaw": x[:, 30] - eyes_x.mean(axis=0),  # the nose to the right of the eyes' middle
+            "roll": eyes_y[0] - eyes_y[1],  # the eye on the right of the picture higher: counter-clockwise
+            "pitch": (y[:, 30] - eyes_y.mean(axis=0)) / (y[:, 8] - eyes_y.mean(axis=0)),  # the nose down
+        }
+        assert all(np.corrcoef(pose[name], seen[name])[0, 1] > 0.4 for name in seen)
+
+    def test_files_of_first_versions_of_py_feat(self, media):
+        reader = FaceCsv("pyfeat_v1", parts=["au", "emotion"], fps=25)
+        (outcome,) = reader.describe_clip([reader], media / "001.csv", None, None)
+        assert outcome.quality["face_share"] == 1
