@@ -16,6 +16,7 @@ _SILENCE = 0.03**2
 _PITCH_RATE = 4000
 # Resampling bends what was cut flat at 1 by a few percent.
 _CLIPPED = 0.98
+_FRAMES_AT_A_TIME = 4096
 # Power of the rounding of 16-bit samples: there is no less noise than that.
 _ROUNDING = 1 / 12 / 32768**2
 
@@ -56,11 +57,14 @@ def sound_quality(signal: NDArray[np.float32], rate: int) -> dict[str, float]:
     size = round(_FRAME_SECONDS * rate)
     frames = signal[: len(signal) // size * size].reshape(-1, size)
     power = np.einsum("ij,ij->i", frames, frames) / size
-    voiced = _periodic(frames, rate) & (power > _SILENCE * power.max(initial=0.0))
+    # Some minutes at a time: hours of spectra would not fit into memory.
+    parts = np.array_split(frames, len(frames) // _FRAMES_AT_A_TIME + 1)
+    periodic = np.concatenate([_periodic(part, rate) for part in parts])
+    voiced = periodic & (power > _SILENCE * power.max(initial=0.0))
     return {
         "audio_seconds": len(signal) / rate,
         "audio_voiced_share": float(voiced.mean()) if len(voiced) else math.nan,
-        "audio_clipped_share": float(np.mean(np.abs(signal) >= _CLIPPED)),
+        "audio_clipped_share": float(np.mean((signal >= _CLIPPED) | (signal <= -_CLIPPED))),
         "audio_snr": _signal_to_noise(power, voiced),
     }
 
