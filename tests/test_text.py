@@ -59,6 +59,15 @@ class TestSentences:
             np.testing.assert_allclose(values, rows([text], batch_size=1, **parameters)[0], atol=1e-6)
         assert all(map(np.array_equal, together, rows(TEXTS[::-1], **parameters)[::-1]))
 
+    @pytest.mark.parametrize("n_words", [1, 2, 3, 5, 9])
+    def test_nor_do_many_texts_of_one_length_round_otherwise(self, n_words):
+        texts = [
+            " ".join(["yes", "no", "go", "joy", "sad"][(i * j) % 5] for j in range(1, n_words + 1)) for i in range(40)
+        ]
+        together = rows(texts)
+        for count in (1, 2, 3, 5, 8, 33):
+            assert np.array_equal(rows(texts[:count]), together[:count])
+
     def test_one_layer_pooled_as_the_model_does_is_the_default(self):
         for default, own in zip(rows(TEXTS), rows(TEXTS, layers=1), strict=True):
             np.testing.assert_allclose(own, default, atol=1e-6)
