@@ -57,6 +57,8 @@ class Cast:
     @cached_property
     def scene(self) -> NDArray[np.int64]:
         """Number of each track's scene, (n_tracks,): tracks seen at once, and those seen at once with them."""
+        if (np.diff(self.frame) > 0).all():  # never two at once
+            return np.arange(self.track.max() + 1)
         faces = coo_array((np.ones(len(self.frame)), (self.track, self.frame)))
         return connected_components(faces @ faces.T, directed=False)[1]
 

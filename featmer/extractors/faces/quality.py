@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_SIDE = 96  # pixels of a face whose sharpness is judged
-_REBLUR = 9  # pixels
+_SIDE = 64  # pixels of a face whose sharpness is judged
+_REBLUR = 7  # pixels
 # Skin differs from its median by less than this: logarithms of the ratios of colours, and of brightness, which light
 # from the side may change a lot.
 _COLOUR, _BRIGHTNESS = 0.25, 1.5
@@ -51,8 +51,7 @@ def blur(image: NDArray[np.uint8], box: tuple[float, float, float, float]) -> fl
     shrinks = face.shape[0] > _SIDE
     gray = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
     gray = cv2.resize(gray, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    left_over = [_left_over(gray.astype(np.float32), axis) for axis in (0, 1)]
-    return float(np.max(left_over))
+    return max(_left_over(gray.astype(np.float32), axis) for axis in (0, 1))
 
 
 def _left_over(gray: NDArray[np.float32], axis: int) -> float:
@@ -60,9 +59,12 @@ def _left_over(gray: NDArray[np.float32], axis: int) -> float:
     import cv2
 
     blurred = cv2.blur(gray, (1, _REBLUR) if axis == 0 else (_REBLUR, 1))
-    before, after = (np.abs(np.diff(picture, axis=axis)) for picture in (gray, blurred))
+    before, after = (
+        cv2.absdiff(each[1:], each[:-1]) if axis == 0 else cv2.absdiff(each[:, 1:], each[:, :-1])
+        for each in (gray, blurred)
+    )
     total = before.sum()
-    return float(1 - np.maximum(before - after, 0).sum() / total) if total else np.nan
+    return float(1 - cv2.max(before - after, 0.0).sum() / total) if total else np.nan
 
 
 def occlusion(image: NDArray[np.uint8], skin: NDArray[np.float64]) -> float:
@@ -99,6 +101,11 @@ def occlusion(image: NDArray[np.uint8], skin: NDArray[np.float64]) -> float:
     colours = np.log(image[y, x] + _DARKNESS)
     brightness = colours.mean(axis=1)
     ratios = colours[:, [0, 2]] - colours[:, [1]]
-    odd = np.linalg.norm(ratios - np.median(ratios, axis=0), axis=1) > _COLOUR
-    odd |= np.abs(brightness - np.median(brightness)) > _BRIGHTNESS
+    odd = ((ratios - _middle(ratios)) ** 2).sum(axis=1) > _COLOUR**2
+    odd |= np.abs(brightness - _middle(brightness)) > _BRIGHTNESS
     return float((odd.sum() + (~inside).sum()) / len(skin))
+
+
+def _middle(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the upper median of each column; NumPy's takes ten times as long for so few values."""
+    return np.sort(values, axis=0)[len(values) // 2]

@@ -87,6 +87,8 @@ def _pairs(predicted: list[NDArray[np.float64]], given: NDArray[np.float64]) -> 
         return []
     overlap = _overlaps(np.stack(predicted), given)
     allowed = overlap >= _LEAST_OVERLAP
+    if overlap.size == 1:
+        return [(0, 0)] if allowed.item() else []
     pairs = zip(*linear_sum_assignment(np.where(allowed, overlap, 0.0), maximize=True), strict=True)
     return [(int(track), int(face)) for track, face in pairs if allowed[track, face]]
 
