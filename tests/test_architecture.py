@@ -14,9 +14,10 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A module may import those before it. Packages count as one room.
 LAYERS = [
-    "_checks", "_isolation", "_parallel", "_saving", "groups", "segments", "labels", "table", "transcripts", "alignment",
-    "descriptions", "media", "corpora", "demo", "extractors", "cache", "extraction", "context", "_estimator", "collate", "nn",
-    "objectives", "training", "estimators", "baselines", "pretraining", "evaluation", "explain", "report", "__init__",
+    "_checks", "_isolation", "_parallel", "_saving", "groups", "segments", "labels", "table", "transcripts",
+    "alignment", "descriptions", "media", "corpora", "demo", "extractors", "cache", "extraction", "context",
+    "_estimator", "collate", "nn", "objectives", "training", "estimators", "baselines", "pretraining", "evaluation",
+    "explain", "report", "__init__",
 ]  # fmt: skip
 
 FORBIDDEN = {

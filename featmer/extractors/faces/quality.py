@@ -64,7 +64,7 @@ def _left_over(gray: NDArray[np.float32], axis: int) -> float:
         for each in (gray, blurred)
     )
     total = before.sum()
-    return float(1 - cv2.max(before - after, 0.0).sum() / total) if total else np.nan
+    return float(1 - np.maximum(before - after, 0).sum() / total) if total else np.nan
 
 
 def occlusion(image: NDArray[np.uint8], skin: NDArray[np.float64]) -> float:
