@@ -13,6 +13,7 @@ from featmer._checks import check_name
 from featmer.table.statistics import STATISTICS
 
 UNEXPLAINED = "no value given"
+_ROWS_AT_A_TIME = 4096
 
 
 class Block:
@@ -219,11 +220,14 @@ class Block:
             check_name(statistic, STATISTICS, "statistic")
         if self.offsets is None:
             return self
-        full = np.flatnonzero(self.lengths)
         pooled = np.full((self.n_rows, len(statistics) * self.n_features), np.nan, self.frames.dtype)
-        if len(full):
-            starts = self.offsets[:-1][full]
-            pooled[full] = np.concatenate([STATISTICS[name](self.frames, starts) for name in statistics], axis=1)
+        # Some rows at a time: what the statistics need besides the frames stays small.
+        for first in range(0, self.n_rows, _ROWS_AT_A_TIME):
+            begins = self.offsets[first : first + _ROWS_AT_A_TIME + 1]
+            full = np.flatnonzero(np.diff(begins))
+            if len(full):
+                frames, starts = self.frames[begins[0] : begins[-1]], begins[full] - begins[0]
+                pooled[first + full] = np.concatenate([STATISTICS[name](frames, starts) for name in statistics], axis=1)
         names = [f"{name}_{statistic}" for statistic in statistics for name in self.names]
         return Block(pooled, names, reasons=self.reasons, quality=self.quality)
 

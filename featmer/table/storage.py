@@ -38,10 +38,13 @@ def write_parquet(
         What JSON can hold.
     """
     rows = pa.Table.from_pandas(segments, preserve_index=False)
-    header = {"format": FORMAT, "provenance": dict(provenance), "blocks": {m: _header(b) for m, b in blocks.items()}}
+    headers = {}
     for modality, block in blocks.items():
-        for name, column in _columns(block).items():
+        columns = _columns(block)
+        headers[modality] = {**_header(block), "columns": list(columns)}
+        for name, column in columns.items():
             rows = rows.append_column(f"{modality}:{name}", column)
+    header = {"format": FORMAT, "provenance": dict(provenance), "blocks": headers}
     rows = rows.replace_schema_metadata({**(rows.schema.metadata or {}), _KEY: json.dumps(header).encode()})
     texts = [
         field.name for field in rows.schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
@@ -96,12 +99,7 @@ def read_parquet(path: str | os.PathLike[str]) -> tuple[pd.DataFrame, dict[str, 
 
 
 def _header(block: Block) -> dict[str, Any]:
-    return {
-        "names": block.names,
-        "sequence": block.is_sequence,
-        "dtype": block.frames.dtype.name,
-        "columns": list(_columns(block)),
-    }
+    return {"names": block.names, "sequence": block.is_sequence, "dtype": block.frames.dtype.name}
 
 
 def _columns(block: Block) -> dict[str, pa.Array]:
