@@ -199,7 +199,7 @@ def _head_pose(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def _face(landmarks: list[Any], categories: list[Any], matrix: NDArray[np.float32], image: NDArray[np.uint8]) -> Face:
     """Return one face of MediaPipe's as ours."""
-    points = np.array([(landmark.x, landmark.y) for landmark in landmarks])
+    points = np.array([[landmark.x for landmark in landmarks], [landmark.y for landmark in landmarks]]).T
     scores = {category.category_name: category.score for category in categories}
     blendshapes = np.array([scores[name] for name in BLENDSHAPES])
     values = np.concatenate([blendshapes, _head_pose(matrix), _GAZE @ blendshapes, _AU_WEIGHTS @ blendshapes])
