@@ -76,7 +76,8 @@ def read_parquet(path: str | os.PathLike[str]) -> tuple[pd.DataFrame, dict[str, 
         If the file is not a featmer table, or a newer one than this version reads.
     """
     try:
-        file = pq.ParquetFile(path)
+        # Row group by row group: reading ahead would hold all of a column beside the array it goes to.
+        file = pq.ParquetFile(path, pre_buffer=False)
     except pa.ArrowInvalid as error:
         raise ValueError(
             f"{path} is not a Parquet file ({error}); expected one that FeatureTable.save wrote."
