@@ -44,10 +44,10 @@ class LoggedSmile(OpenSmile):
 class LoggedFaces(FaceLandmarks):
     """FaceLandmarks that writes down its calls."""
 
-    def describe(self, frame: Frame) -> Any:
-        """Describe one picture."""
+    def find(self, frame: Frame) -> Any:
+        """Find the faces of one picture."""
         log("frames")
-        return super().describe(frame)
+        return super().find(frame)
 
 
 class LoggedSentences(SentenceEmbedding):
