@@ -135,15 +135,16 @@ def _read_block(file: pq.ParquetFile, modality: str, info: dict[str, Any]) -> Bl
 
 
 def _read_lists(file: pq.ParquetFile, column: str, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Fill one array from a list column, a few rows at a time, so that no second copy of it is ever held."""
+    """Fill one array from a list column, a row group at a time, so that no second copy of it is ever held."""
     n_values = sum(_n_values(file.metadata.row_group(group), column) for group in range(file.num_row_groups))
     values, lengths, done = np.empty(n_values, dtype), [np.empty(0, np.int64)], 0
-    for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=[column]):
-        lists = batch.column(0)
-        flat = lists.flatten().to_numpy(zero_copy_only=False)
-        values[done : done + len(flat)] = flat
-        done += len(flat)
-        lengths.append(np.diff(lists.offsets.to_numpy()))
+    # `iter_batches` would read many groups ahead.
+    for group in range(file.num_row_groups):
+        for lists in file.read_row_group(group, columns=[column]).column(0).chunks:
+            flat = lists.flatten().to_numpy(zero_copy_only=False)
+            values[done : done + len(flat)] = flat
+            done += len(flat)
+            lengths.append(np.diff(lists.offsets.to_numpy()))
     return values[:done], np.concatenate(lengths)
 
 
