@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from featmer._checks import check_name
 from featmer.groups import group_codes
-from featmer.segments import TIMES
+from featmer.segments import KEY, TIMES
 from featmer.table import Block, FeatureTable
 from featmer.transcripts import match_words, place_words
 
@@ -51,10 +51,11 @@ def align(
     Parameters
     ----------
     table : FeatureTable of n_rows rows
-        Utterances; sequences of frames need their times, which those of words get from ``words``, or by
-        `featmer.transcripts.place_words`.
+        Utterances; or windows or words that this function made, to become utterances again. Sequences of frames need
+        their times, which those of words get from ``words``, or by `featmer.transcripts.place_words`.
     to : {"utterance", "window", "word"}, default="utterance"
-        What a row of the result is. An utterance keeps all its frames.
+        What a row of the result is. Vectors of windows or words are frames of their utterance, at their starts; what
+        windows share by overlapping, or repeat from their utterance, it has once.
     length : float, default=None
         Seconds of a window; only for windows.
     hop : float, default=None
@@ -93,15 +94,23 @@ def align(
     2          4       2   12.0  12.5              NaN
     >>> table.blocks["face"].reasons[2]
     'no value in the interval'
+    >>> align(table, statistics=["max"]).to_frame()
+      dialogue  turn  start   end  face.smile_mean_max
+    0        a     4   10.0  12.5                  6.0
     """
     _check_parameters(table, to, length, words, vectors)
+    if _is_cut(table):
+        table = _join(table)
     if words is not None:
         table = place_words(table, words)
     settings: dict[str, Any] = {"to": to, "statistics": None if statistics is None else list(statistics)}
     if vectors == "drop":
         table = table.select([name for name, block in table.blocks.items() if block.is_sequence])
     segments, blocks = table.segments, table.blocks
-    if to != "utterance":
+    if to == "utterance":
+        whole = _Intervals(np.arange(len(table)), *_bounds(segments), segments[[]])
+        blocks = {name: _cut_if_needed(name, block, whole) for name, block in blocks.items()}
+    else:
         starts, _ = _bounds(segments)
         clocks = {name: _frame_clock(name, block, starts) for name, block in blocks.items() if block.is_sequence}
         if length is not None:
@@ -109,6 +118,7 @@ def align(
             intervals = _windows(table, clocks, settings["length"], settings["hop"])
         else:
             intervals = _word_intervals(segments, words)
+        settings |= {"columns": list(intervals.columns), "repeated": [name for name in blocks if name not in clocks]}
         segments = _describe_intervals(segments, intervals)
         blocks = {
             name: _cut(block, clocks[name], intervals) if name in clocks else block[intervals.rows]
@@ -189,7 +199,7 @@ def _check_parameters(
         if (value is not None) != (to == kind):
             found = "is missing" if value is None else "was given"
             raise ValueError(f"to={to!r}, but {name} {found}: {name} goes with to={kind!r}, and only with it.")
-    if to != "utterance" and "utterance" in table.segments:
+    if to != "utterance" and _is_cut(table):
         raise ValueError("The rows are windows or words already; align the table of utterances they came from.")
 
 
@@ -286,12 +296,84 @@ def _cut(block: Block, clock: NDArray[np.int64], intervals: _Intervals) -> Block
     last = _count_before(rows, clock, intervals.rows, intervals.ends)
     index, offsets = _ranges(first, last)
     times = (clock[index] - np.repeat(intervals.begins, np.diff(offsets))) / _SECOND
-    cut = Block.from_frames(block.frames[order[index]], block.names, offsets, frame_times=times)
-    told = block.reasons[intervals.rows]
-    reasons = np.where(cut.missing, np.where(told == "", NOTHING, told), "")
-    quality = None if block.quality is None else block.quality.iloc[intervals.rows]
+    return _explained(
+        Block.from_frames(block.frames[order[index]], block.names, offsets, frame_times=times), block, intervals.rows
+    )
+
+
+def _cut_if_needed(name: str, block: Block, whole: _Intervals) -> Block:
+    """Leave out the frames of utterances that are outside their times, where these are known."""
+    if block.frame_times is None:
+        return block
+    clock = _frame_clock(name, block, whole.begins)
+    begins, ends = (np.repeat(edges, block.lengths) for edges in (whole.begins, whole.ends))
+    return _cut(block, clock, whole) if ((clock < begins) | (clock >= ends)).any() else block
+
+
+def _explained(block: Block, source: Block, rows: NDArray[np.int64]) -> Block:
+    """Give the rows of a block the reasons and quality of the rows of ``source`` that they come from."""
+    told = source.reasons[rows]
     return Block.from_frames(
-        cut.frames, cut.names, offsets, frame_times=times, reasons=reasons.tolist(), quality=quality
+        block.frames,
+        block.names,
+        block.offsets,
+        frame_times=block.frame_times,
+        reasons=np.where(block.missing, np.where(told == "", NOTHING, told), "").tolist(),
+        quality=None if source.quality is None else source.quality.iloc[rows],
+    )
+
+
+def _join(table: FeatureTable) -> FeatureTable:
+    """Make a row an utterance of its windows or words, whose frames and vectors become its frames."""
+    segments, earlier = table.segments, _earlier_alignment(table.provenance)
+    keys = [*(column for column in KEY if column in segments and column != "turn"), "utterance"]
+    rows = np.asarray(segments.groupby(keys, sort=False, dropna=False).ngroup(), np.int64)
+    first = np.unique(rows, return_index=True)[1]
+    begins, ends = _bounds(segments)
+    joined = segments.iloc[first].assign(
+        turn=segments["utterance"],
+        start=pd.Series(begins).groupby(rows).min().to_numpy() / _SECOND,
+        end=pd.Series(ends).groupby(rows).max().to_numpy() / _SECOND,
+    )
+    repeated = earlier.get("repeated", ())
+    blocks = {
+        name: block[first] if name in repeated else _join_block(name, block, rows, begins)
+        for name, block in table.blocks.items()
+    }
+    joined = joined.drop(columns=["utterance", *earlier.get("columns", ())])
+    joined.attrs = dict(segments.attrs)
+    return FeatureTable(joined, blocks, provenance=table.provenance)
+
+
+def _is_cut(table: FeatureTable) -> bool:
+    """Tell if the rows of a table are windows or words."""
+    return _earlier_alignment(table.provenance).get("to") in ("window", "word")
+
+
+def _earlier_alignment(provenance: dict[str, Any]) -> dict[str, Any]:
+    """Return how a table was aligned; of tables put one below another, the first."""
+    while "alignment" not in provenance and provenance.get("parts"):
+        provenance = provenance["parts"][0]
+    return provenance.get("alignment", {})
+
+
+def _join_block(name: str, block: Block, rows: NDArray[np.int64], begins: NDArray[np.int64]) -> Block:
+    """Make a sequence an utterance (``rows`` tells which) of the sequences or vectors of intervals."""
+    first = np.unique(rows, return_index=True)[1]
+    starts = pd.Series(begins).groupby(rows).min().to_numpy()
+    clock = _frame_clock(name, block, begins) if block.is_sequence else begins
+    intervals = np.repeat(np.arange(block.n_rows), block.lengths)
+    order = np.lexsort((intervals, clock, rows[intervals]))
+    clock, intervals, owners = clock[order], intervals[order], rows[intervals[order]]
+    # Where intervals overlap, the first of them has the frame; one interval may have several frames at a time.
+    leads = np.ones(len(order), bool)
+    leads[1:] = (clock[1:] != clock[:-1]) | (owners[1:] != owners[:-1])
+    kept = intervals == intervals[leads][np.cumsum(leads) - 1]
+    clock, owners = clock[kept], owners[kept]
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=len(starts)))])
+    times = (clock - starts[owners]) / _SECOND
+    return _explained(
+        Block.from_frames(block.frames[order[kept]], block.names, offsets, frame_times=times), block, first
     )
 
 

@@ -74,6 +74,16 @@ def test_a_window_holds_the_frames_of_its_time_and_no_other(rows: list, length: 
 
 
 @settings(deadline=None, max_examples=60)
+@given(ROWS)
+def test_an_utterance_holds_the_frames_of_its_time_and_no_other(rows: list) -> None:
+    table = table_of(rows)
+    aligned = align(table, statistics=None)
+    pd.testing.assert_frame_equal(aligned.segments, table.segments)
+    for row, place in enumerate(table.segments.itertuples()):
+        assert sorted(aligned.blocks["face"].values[row].ravel()) == inside(table, place.start, place.end, row)
+
+
+@settings(deadline=None, max_examples=60)
 @given(ROWS, st.integers(0, 99))
 def test_a_word_holds_the_frames_of_its_time_and_no_other(rows: list, seed: int) -> None:
     table = table_of(rows)
@@ -102,7 +112,7 @@ def test_the_order_of_rows_words_and_frames_does_not_matter(rows: list, length: 
     backwards = table_of([(start, duration, times[::-1]) for start, duration, times in rows])
     shuffled = backwards[rng.permutation(len(rows))]
     words = words_of(table)
-    for options in ({"to": "window", "length": length, "hop": length / 2}, {"to": "word", "words": words}):
+    for options in ({}, {"to": "window", "length": length, "hop": length / 2}, {"to": "word", "words": words}):
         mixed_words = {"words": words.sample(frac=1, random_state=seed)} if "words" in options else {}
         straight, mixed = (
             aligned.to_frame().sort_values(["dialogue", "turn"], ignore_index=True)
@@ -120,6 +130,7 @@ def test_a_shift_of_the_media_shifts_the_rows(rows: list, length: float, millise
     words = words_of(table)
     later_words = words.assign(start=words["start"] + shift, end=words["end"] + shift)
     for options, moved in (
+        ({}, {}),
         ({"to": "window", "length": length}, {"to": "window", "length": length}),
         ({"to": "word", "words": words}, {"to": "word", "words": later_words}),
     ):
@@ -127,6 +138,47 @@ def test_a_shift_of_the_media_shifts_the_rows(rows: list, length: float, millise
         np.testing.assert_array_equal(np.asarray(here), np.asarray(there))
         np.testing.assert_allclose(here.segments["start"] + shift, there.segments["start"], atol=1e-6)
         np.testing.assert_allclose(here.segments["end"] + shift, there.segments["end"], atol=1e-6)
+
+
+@settings(deadline=None, max_examples=60)
+@given(ROWS, WIDTHS, st.integers(1, 3))
+def test_windows_put_together_are_the_utterances_again(rows: list, length: float, parts: int) -> None:
+    table = table_of(rows)
+    windows = align(table, "window", length=length, hop=length / parts, statistics=None)
+    again = align(windows, statistics=None)
+    pd.testing.assert_frame_equal(again.segments, table.segments)
+    assert again.segments.attrs == table.segments.attrs
+    for row, (place, values) in enumerate(zip(table.segments.itertuples(), again.blocks["face"].values, strict=True)):
+        assert values.ravel().tolist() == inside(table, place.start, place.end, row)
+        np.testing.assert_allclose(place.start + again.blocks["face"].times[row], values.ravel(), atol=1e-9)
+    np.testing.assert_array_equal(again.blocks["text"].values, table.blocks["text"].values)
+
+
+@settings(deadline=None, max_examples=40)
+@given(ROWS, WIDTHS, st.integers(0, 99))
+def test_vectors_of_windows_are_pooled_in_their_utterance(rows: list, length: float, seed: int) -> None:
+    table = table_of(rows)
+    windows = align(table, "window", length=length, statistics=["mean"])
+    order = np.random.default_rng(seed).permutation(len(windows))
+    for given_windows in (windows, windows[order]):
+        again = align(given_windows, statistics=["max"])
+        assert again.blocks["face"].names == ("face.time_mean_max",)
+        for place, value in zip(again.segments.itertuples(), again.blocks["face"].values, strict=True):
+            own = windows.segments[["dialogue", "utterance"]].agg(tuple, axis=1) == (place.dialogue, place.turn)
+            expected = pd.Series(windows.blocks["face"].values[own.to_numpy(), 0]).max()
+            np.testing.assert_array_equal(value, [expected])
+
+
+def test_words_put_together_lose_their_own_columns_and_keep_reasons(tmp_path) -> None:
+    table = table_of([(0.0, 1.0, [0.1, 0.6]), (2.0, 1.0, [])])
+    words = pd.DataFrame({"dialogue": ["d2", "d2", "d1"], "turn": [0, 0, 1], "word": ["a", "b", "c"]})
+    words = words.assign(start=[0.5, 0.0, 2.0], end=[0.9, 0.4, 2.5])
+    align(table, "word", words=words, statistics=["mean"]).save(tmp_path / "words.parquet")
+    again = align(FeatureTable.load(tmp_path / "words.parquet"), statistics=["mean"])
+    assert list(again.segments) == list(table.segments)
+    assert again.segments[["turn", "start", "end"]].values.tolist() == [[0, 0.0, 0.9], [1, 2.0, 2.5]]
+    np.testing.assert_array_equal(again.blocks["face"].values, [[0.35], [np.nan]])
+    assert again.blocks["face"].reasons.tolist() == ["", "no value given"]
 
 
 def test_statistics_are_those_of_the_frames_and_missing_has_a_reason() -> None:
@@ -245,6 +297,25 @@ def test_joined_are_all_pairs_that_overlap_and_no_other(left: list, right: list)
     assert sorted(zip(got["number"], got["number_right"], strict=True)) == sorted(expected)
     for pair in got.itertuples():
         assert pair.overlap == max(0, min(pair.end, pair.end_right) - max(pair.start, pair.start_right))
+
+
+@settings(deadline=None, max_examples=40)
+@given(SPEECH, SPEECH, st.integers(0, 10_000), st.integers(0, 99))
+def test_joined_pairs_do_not_depend_on_order_and_shift(left: list, right: list, shift: int, seed: int) -> None:
+    frames, moved = [], []
+    for rows in (left, right):
+        frame = pd.DataFrame(rows, columns=["start", "end", "speaker"]).astype({"start": float, "end": float})
+        frame = frame.assign(end=frame["start"] + frame["end"], dialogue="d", number=range(len(frame)))
+        frames.append(frame)
+        later = frame.assign(start=frame["start"] + shift, end=frame["end"] + shift)
+        moved.append(later.sample(frac=1, random_state=seed))
+    here, there = (
+        join_intervals(*pair).sort_values(["number", "number_right"], ignore_index=True) for pair in (frames, moved)
+    )
+    assert (
+        here[["number", "number_right", "overlap"]].values.tolist()
+        == there[["number", "number_right", "overlap"]].values.tolist()
+    )
 
 
 def test_what_has_no_end_overlaps_all_that_follows() -> None:
