@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from featmer.nn.broad import BroadMamba
+from featmer.nn.compressor import Compressor, HybridCompressor
 from featmer.nn.encoders import Encoders
+from featmer.nn.experts import Experts
 from featmer.nn.fusion import Concat, Gated
 from featmer.nn.head import Answers, Head
 from featmer.nn.mamba import Mamba, SelectiveSSM
+from featmer.nn.reallocation import reallocate
 from featmer.nn.recurrent import DialogueRNN, Recurrent
 from featmer.nn.standardise import Standardise
 from featmer.nn.transformer import Transformer
@@ -19,20 +22,26 @@ HEADS: dict[str, type[Head]] = {
     "mamba": Mamba,
     "broad_mamba": BroadMamba,
     "dialogue_rnn": DialogueRNN,
+    "experts": Experts,
+    "compressor": Compressor,
 }
 
 __all__ = [
     "HEADS",
     "Answers",
     "BroadMamba",
+    "Compressor",
     "Concat",
     "DialogueRNN",
     "Encoders",
+    "Experts",
     "Gated",
     "Head",
+    "HybridCompressor",
     "Mamba",
     "Recurrent",
     "SelectiveSSM",
     "Standardise",
     "Transformer",
+    "reallocate",
 ]

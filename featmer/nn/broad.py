@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from featmer.collate import Batch
 from featmer.nn.dialogue import from_grid, to_grid
-from featmer.nn.encoders import Encoders
+from featmer.nn.encoders import Encoders, heard
 from featmer.nn.head import Answers, Head
 from featmer.nn.mamba import Place, SelectiveSSM
 
@@ -169,8 +169,7 @@ class ProbabilityGuided(nn.Module):
         """
         answers = torch.stack([answer(view) for answer, view in zip(self.answer, views.unbind(1), strict=True)])
         sure = self.sharpness * answers.softmax(-1).amax(-1).T
-        heard = present | ~present.any(1, keepdim=True)
-        weights = sure.masked_fill(~heard, -torch.inf).softmax(1)
+        weights = sure.masked_fill(~heard(present), -torch.inf).softmax(1)
         return (weights[..., None] * views).sum(1), weights, answers
 
 

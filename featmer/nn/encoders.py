@@ -110,3 +110,24 @@ class Encoders(nn.Module):
             views.append(pool(view, batch.frames[name]) if name in batch.frames else view)
         present = torch.stack([batch.present[name] for name in self.modalities], dim=1)
         return torch.stack(views, dim=1) * present[..., None], present
+
+
+def heard(present: Tensor) -> Tensor:
+    """Say where to look for something: at what is present, or everywhere in a row where nothing is.
+
+    Parameters
+    ----------
+    present : Tensor of bool, shape (n_rows, n_tokens)
+        False where a token is missing.
+
+    Returns
+    -------
+    Tensor of bool, shape (n_rows, n_tokens)
+        At least one True a row, so that a softmax over it has something to share out.
+
+    Examples
+    --------
+    >>> heard(torch.tensor([[True, False], [False, False]])).tolist()
+    [[True, False], [True, True]]
+    """
+    return present | ~present.any(1, keepdim=True)
