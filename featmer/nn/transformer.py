@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Literal, Self
 
 import torch
@@ -14,6 +15,7 @@ from featmer.collate import Batch
 from featmer.nn.dialogue import from_grid, to_grid
 from featmer.nn.encoders import Encoders
 from featmer.nn.head import Head
+from featmer.nn.reallocation import reallocate
 
 CONTEXTS = ("both", "past", "none")
 SPAN = 8  # turns; farther apart than this all distances are alike
@@ -50,7 +52,7 @@ class AttentionBlock(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, tokens: Tensor, bias: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, bias: Tensor, change: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """Let tokens look at each other.
 
         Parameters
@@ -59,6 +61,8 @@ class AttentionBlock(nn.Module):
             The tokens.
         bias : Tensor, broadcasting to (n, heads, n_tokens, n_tokens)
             Added to the attention scores; -inf where a token must not look.
+        change : callable, optional
+            Changes the attention weights, (n, heads, n_tokens, n_tokens), such as :func:`featmer.nn.reallocate`.
 
         Returns
         -------
@@ -67,7 +71,11 @@ class AttentionBlock(nn.Module):
         """
         mixed = self.query_key_value(self.before_attention(tokens))
         query, key, value = mixed.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        seen = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
+        if change is None:
+            seen = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
+        else:
+            scores = query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5 + bias
+            seen = change(scores.softmax(-1)) @ value
         tokens = tokens + self.dropout(self.after_attention(seen.transpose(1, 2).flatten(2)))
         return tokens + self.dropout(self.perceptron(tokens))
 
@@ -139,6 +147,9 @@ class Transformer(Head):
     context : {"both", "past", "none"}, default="both"
         Which turns of the dialogue a turn may look at; "past" suits live use,
         "none" treats every turn by itself.
+    reallocation : float, default=0.0
+        How far the attention to the modalities is evened out where the head is used, not
+        trained, from 0 to 1; see :func:`featmer.nn.reallocate`.
 
     References
     ----------
@@ -160,6 +171,7 @@ class Transformer(Head):
         heads: int = 4,
         dropout: float = 0.3,
         context: Literal["both", "past", "none"] = "both",
+        reallocation: float = 0.0,
     ) -> None:
         super().__init__()
         self.hidden = hidden
@@ -167,6 +179,7 @@ class Transformer(Head):
         self.heads = heads
         self.dropout = dropout
         self.context = context
+        self.reallocation = reallocation
 
     def build(self, in_features: Mapping[str, int], n_outputs: int, sequences: Collection[str] = ()) -> Self:
         """Make the layers; see :class:`Head`."""
@@ -197,8 +210,12 @@ class Transformer(Head):
         tokens = torch.cat([self.summary.expand(len(views), 1, -1), views], dim=1)
         there = F.pad(present, (1, 0), value=True)
         bias = torch.zeros_like(there, dtype=tokens.dtype).masked_fill(~there, -torch.inf)[:, None, None, :]
+        change = None
+        if self.reallocation and not self.training:
+            modality = torch.arange(-1, views.shape[1], device=views.device)  # the summary belongs to none
+            change = partial(reallocate, groups=modality, strength=self.reallocation)
         for block in self.over_modalities:
-            tokens = block(tokens, bias)
+            tokens = block(tokens, bias, change)
         return (tokens * there[..., None]).sum(1) / there.sum(1, keepdim=True)
 
     def _look_around(self, turns: Tensor, batch: Batch) -> Tensor:
