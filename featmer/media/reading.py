@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -202,17 +201,25 @@ def _decode_sound(
     path: str | Path, container: InputContainer, stream: AudioStream, start: float
 ) -> Iterator[tuple[np.ndarray, int | None]]:
     """Decode the mean of the channels, frame by frame, each with the number of its first sample by its time stamp."""
-    floats = av.AudioResampler(format="fltp")
     for frame, time in decode(path, container, stream, start):
-        try:
-            parts = floats.resample(frame)
-        except ValueError as error:  # what PyAV says of a frame unlike the first
-            if time is None or time >= start:
-                raise MediaError(path, "the channels or the sample rate change within the sound", MEND) from error
-            floats = av.AudioResampler(format="fltp")  # the first was half a packet, in the middle of the stream
-            parts = floats.resample(frame)
-        samples = np.concatenate([_NOTHING, *(part.to_ndarray().mean(axis=0) for part in parts)])
-        yield samples, None if time is None else round(time * stream.rate)
+        # Before the start it is but half a packet, of which decoders make what they can.
+        if frame.sample_rate != stream.rate and (time is None or time >= start):
+            raise MediaError(path, f"the sample rate changes to {frame.sample_rate} Hz within the sound", MEND)
+        yield _floats(frame).mean(axis=0), None if time is None else round(time * stream.rate)
+
+
+def _floats(frame: av.AudioFrame) -> np.ndarray:
+    """Return samples from -1 to 1 as float32 (n_channels, n_samples)."""
+    samples = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    kind, bits = samples.dtype.kind, 8 * samples.dtype.itemsize
+    floats = samples.astype(np.float32)
+    if kind == "f":
+        return floats
+    if kind == "u":
+        floats -= 128  # 8-bit sound has no sign
+    return floats / 2.0 ** (bits - 1)  # a power of two: exact
 
 
 def _resample(pieces: Iterable[np.ndarray], rate: int, wanted: int) -> Iterator[np.ndarray]:
@@ -221,10 +228,23 @@ def _resample(pieces: Iterable[np.ndarray], rate: int, wanted: int) -> Iterator[
         yield from pieces
         return
     resampler = av.AudioResampler(format="flt", layout="mono", rate=wanted)
-    frames = (sound_frame(piece, "flt", rate) for piece in pieces if len(piece))
-    for frame in itertools.chain(frames, [None]):
-        for part in resampler.resample(frame):
+    for piece in _joined(pieces, rate):
+        for part in resampler.resample(sound_frame(piece, "flt", rate)):
             yield part.to_ndarray()[0]
+    for part in resampler.resample(None):
+        yield part.to_ndarray()[0]
+
+
+def _joined(pieces: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """Join small pieces to larger ones, of which fewer have to pass through ffmpeg."""
+    held: list[np.ndarray] = []
+    for piece in pieces:
+        held.append(piece)
+        if sum(map(len, held)) >= size:
+            yield np.concatenate(held)
+            held = []
+    if any(map(len, held)):
+        yield np.concatenate(held)
 
 
 def _decode_pictures(
