@@ -141,7 +141,7 @@ def opened(path: str | Path) -> Iterator[InputContainer]:
         raise MediaError(path, "empty file", _COPY_AGAIN)
     try:
         # An absolute path: ffmpeg would take the colon of a relative `a:b.mp4` for a protocol.
-        container = av.open(str(path.resolve()), metadata_errors="replace")
+        container = av.open(str(path.resolve()), metadata_errors="replace", options=_probing(path))
     except av.FFmpegError as error:
         raise MediaError(path, _opening_fault(path, error), _COPY_AGAIN) from error
     with container:
@@ -151,6 +151,14 @@ def opened(path: str | Path) -> Iterator[InputContainer]:
             yield container
         except av.FFmpegError as error:
             raise MediaError(path, "damaged or truncated data", MEND) from error
+
+
+def _probing(path: Path) -> dict[str, str]:
+    """Return how far ffmpeg has to look into a file to know it."""
+    with path.open("rb") as file:
+        wave = file.read(12)[8:] == b"WAVE"
+    # Its header says all, but ffmpeg searches megabytes for surround sound in disguise: a tenth of openSMILE's time.
+    return {"probesize": "32768"} if wave else {}
 
 
 def find_stream(path: str | Path, container: InputContainer, kind: str) -> Any:

@@ -205,7 +205,9 @@ def _decode_sound(
         # Before the start it is but half a packet, of which decoders make what they can.
         if frame.sample_rate != stream.rate and (time is None or time >= start):
             raise MediaError(path, f"the sample rate changes to {frame.sample_rate} Hz within the sound", MEND)
-        yield _floats(frame).mean(axis=0), None if time is None else round(time * stream.rate)
+        channels = _floats(frame)
+        mono = channels[0] if len(channels) == 1 else channels.mean(axis=0)
+        yield mono, None if time is None else round(time * stream.rate)
 
 
 def _floats(frame: av.AudioFrame) -> np.ndarray:
