@@ -1,5 +1,6 @@
 """Honest comparison: splits that do not leak, metrics, intervals and tests."""
 
+from featmer.evaluation.forgetting import forgetting
 from featmer.evaluation.identity import digest
 from featmer.evaluation.metrics import METRICS, Metric
 from featmer.evaluation.protocol import evaluate
@@ -15,4 +16,5 @@ __all__ = [
     "RandomRows",
     "digest",
     "evaluate",
+    "forgetting",
 ]

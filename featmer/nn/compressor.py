@@ -60,7 +60,7 @@ class TokenCompressor(nn.Module):
         Tensor, shape (n_rows, n_tokens, hidden)
             Fewer tokens.
         """
-        queries = self.queries.expand(len(tokens), -1, -1)
+        queries = self.queries.repeat(len(tokens), 1, 1)  # not expand: how that is multiplied depends on what is frozen
         seen = self.attention(queries, tokens, tokens, key_padding_mask=~there, need_weights=False)[0]
         return seen + self.perceptron(seen)
 
@@ -84,8 +84,11 @@ class HybridCompressor(nn.Module):
         Whether a row has one pair of weights, or each of its tokens that come out.
     normalize : {"softmax", "none"}, default="softmax"
         Whether the two weights sum to 1, or are free.
-    route : {"gate", "general", "emotion"}, default="gate"
-        Whether the gate decides, or one expert works alone.
+
+    Notes
+    -----
+    The paper ends the gate with its second ReLU and LayerNorm; over two numbers these leave little but a sign, so here
+    a linear map follows them.
 
     References
     ----------
@@ -107,14 +110,11 @@ class HybridCompressor(nn.Module):
         heads: int = 4,
         gate: str = "sample",
         normalize: str = "softmax",
-        route: str = "gate",
     ) -> None:
         super().__init__()
         check_name(gate, GATES, "gate")
         check_name(normalize, NORMALIZATIONS, "normalize")
-        check_name(route, ROUTES, "route")
         self.normalize = normalize
-        self.route = route
         self.emotion, self.general = (TokenCompressor(hidden, n_tokens, heads) for _ in range(2))
         self.look = nn.MultiheadAttention(hidden, heads, batch_first=True)
         last = nn.Linear(hidden, 2 * (n_tokens if gate == "token" else 1))
@@ -122,7 +122,7 @@ class HybridCompressor(nn.Module):
         layers = (nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.LayerNorm(hidden)) for _ in range(2))
         self.weigh = nn.Sequential(*layers, last)
 
-    def forward(self, tokens: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, tokens: Tensor, present: Tensor, route: str = "gate") -> tuple[Tensor, Tensor]:
         """Compress the tokens of each row.
 
         Parameters
@@ -131,6 +131,8 @@ class HybridCompressor(nn.Module):
             The tokens.
         present : Tensor of bool, shape (n_rows, n_tokens_in)
             False where a token is missing.
+        route : {"gate", "general", "emotion"}, default="gate"
+            Whether the gate decides, or one expert works alone.
 
         Returns
         -------
@@ -139,13 +141,14 @@ class HybridCompressor(nn.Module):
         gates : Tensor, shape (n_rows, 1 or n_tokens, 2)
             Weights of the emotion expert and of the general one.
         """
+        check_name(route, ROUTES, "route")
         there = heard(present)
-        if self.route == "gate":
+        if route == "gate":
             gates = self._gates(tokens, there)
             emotion, general = self.emotion(tokens, there), self.general(tokens, there)
             return gates[..., :1] * emotion + gates[..., 1:] * general, gates
-        alone = self.emotion if self.route == "emotion" else self.general
-        gates = tokens.new_tensor([self.route == "emotion", self.route == "general"]).expand(len(tokens), 1, 2)
+        alone = self.emotion if route == "emotion" else self.general
+        gates = tokens.new_tensor([route == "emotion", route == "general"]).expand(len(tokens), 1, 2)
         return alone(tokens, there), gates
 
     def _gates(self, tokens: Tensor, there: Tensor) -> Tensor:
@@ -158,9 +161,12 @@ class HybridCompressor(nn.Module):
 class Compressor(Head):
     """Compress the modalities of a row by a general and an emotion expert behind a gate.
 
-    The modalities' vectors are the tokens of a :class:`HybridCompressor`; what comes out is read by a linear map. To
-    learn emotions without forgetting: train with ``route="general"`` on the general task, call :meth:`keep_general`
-    on the module, set its route to "gate", and train it on.
+    The modalities' vectors are the tokens of a :class:`HybridCompressor`; what comes out is read by a linear map.
+
+    A model can learn emotions without forgetting what it knew. Train it by ``route="general"`` on the older task; then
+    take the head of its module, ``head.learn_only("emotion").set_params(route="emotion")``, and train on with
+    :func:`featmer.training.train`; at last ``head.learn_only("gate").set_params(route="gate")`` and some rows of both
+    tasks, from which the gate learns what is whose: emotional rows alone cannot tell it.
 
     Parameters
     ----------
@@ -216,26 +222,48 @@ class Compressor(Head):
     def build(self, in_features: Mapping[str, int], n_outputs: int, sequences: Collection[str] = ()) -> Self:
         """Make the layers; see :class:`Head`."""
         self.encoders = Encoders(in_features, self.hidden, self.dropout, sequences)
-        self.compress = HybridCompressor(self.hidden, self.n_tokens, self.heads, self.gate, self.normalize, self.route)
+        self.compress = HybridCompressor(self.hidden, self.n_tokens, self.heads, self.gate, self.normalize)
         self.drop = nn.Dropout(self.dropout)
         self.output = nn.Linear(self.n_tokens * self.hidden, n_outputs)
         return self
 
-    def keep_general(self) -> Self:
-        """Freeze all that the general route uses: encoders, general expert and output.
+    def learn_only(self, *parts: str) -> Self:
+        """Freeze all parts but those named: training leaves them as they are, to the bit.
+
+        Parameters
+        ----------
+        *parts : {"encoders", "general", "emotion", "gate", "output"}
+            What training may change from now on.
 
         Returns
         -------
         Compressor
-            Itself; training then changes the emotion expert and the gate only.
+            Itself.
+
+        Examples
+        --------
+        >>> head = Compressor(hidden=8).build({"face": 3}, n_outputs=2).learn_only("emotion")
+        >>> {name.split(".")[1] for name, weights in head.named_parameters() if weights.requires_grad}
+        {'emotion'}
         """
-        for part in (self.encoders, self.compress.general, self.output):
-            part.requires_grad_(False)
+        compress = self.compress
+        modules: dict[str, list[nn.Module]] = {
+            "encoders": [self.encoders],
+            "general": [compress.general],
+            "emotion": [compress.emotion],
+            "gate": [compress.look, compress.weigh],
+            "output": [self.output],
+        }
+        for part in parts:
+            check_name(part, modules, "part")
+        for part, own in modules.items():
+            for module in own:
+                module.requires_grad_(part in parts)
         return self
 
     def forward(self, batch: Batch) -> Tensor | Answers:
         """Map a batch to outputs; see :class:`Head`."""
-        compressed, gates = self.compress(*self.encoders(batch))
+        compressed, gates = self.compress(*self.encoders(batch), self.route)
         outputs = self.output(self.drop(compressed).flatten(1))
         if not self.training or not self.balance:
             return outputs

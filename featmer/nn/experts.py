@@ -90,8 +90,8 @@ def modality_bias(weights: Tensor, present: Tensor) -> Tensor:
     >>> modality_bias(torch.tensor([[0.9, 0.1], [0.1, 0.9]]), present).item()
     0.0
     """
-    there = heard(present)
-    even = (there / there.sum(1, keepdim=True)).to(weights.dtype).mean(0)
+    there = heard(present).to(weights.dtype)
+    even = (there / there.sum(1, keepdim=True)).mean(0)
     mean = weights.mean(0)
     return (torch.xlogy(mean, mean) - torch.xlogy(mean, even)).sum()
 

@@ -1,0 +1,58 @@
+"""Made-up tables in which one mechanism, and no other, finds the answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from featmer import Block, FeatureTable
+
+SUBSETS = ("consistent", "audio-aligned", "video-aligned")
+AUDIO_BIASED = (0.70, 0.22, 0.08)
+
+
+def make_conflict(
+    seed, n_rows=2000, shares=AUDIO_BIASED, *, n_labels=4, width=16, noise=0.7, faint=1.0, cue=1.0, frames=None
+):
+    """Return a table of audio and video with the column `subset`, and labels.
+
+    Consistent rows show the label in both modalities; audio-aligned ones show it in audio and another one in video;
+    video-aligned ones the other way round. A modality that misleads does so more faintly, and its last feature, the
+    cue, is lower. With `frames`, modalities are sequences of so many frames, as noisy when averaged.
+    """
+    rng = np.random.default_rng(seed)
+    subset = rng.choice(3, n_rows, p=shares)
+    labels = rng.integers(n_labels, size=n_rows)
+    other = (labels + rng.integers(1, n_labels, n_rows)) % n_labels
+    blocks = {}
+    for number, (modality, misled) in enumerate({"audio": subset == 2, "video": subset == 1}.items()):
+        shown = 2 * np.eye(n_labels, width)[np.where(misled, other, labels)]
+        shown *= np.where(misled, faint, 1.0)[:, None]
+        shown[:, -1] += np.where(misled, -cue, cue)
+        if frames is None:
+            values = shown + noise * rng.standard_normal(shown.shape)
+        else:
+            n_frames = frames[number]
+            values = list(shown[:, None] + noise * n_frames**0.5 * rng.standard_normal((n_rows, n_frames, width)))
+        blocks[modality] = Block(values, [f"{modality}.{i}" for i in range(width)])
+    segments = pd.DataFrame({"dialogue": np.arange(n_rows), "turn": 0, "subset": np.array(SUBSETS)[subset]})
+    return FeatureTable(segments, blocks), labels
+
+
+def conflict_scores(model, table, labels):
+    """Return accuracy on consistent, audio-aligned and video-aligned rows, and the gap between the last two."""
+    right = pd.Series(model.predict(table) == labels).groupby(table.segments["subset"]).mean()
+    return np.array([*right[list(SUBSETS)], abs(right["audio-aligned"] - right["video-aligned"])])
+
+
+def make_task(seed, n_rows, *, emotional, n_labels=4, width=12, noise=0.7, cue=2.5):
+    """Return a table of scene and face, and labels; emotional rows have a cue, and other labels for the same sight."""
+    rng = np.random.default_rng(seed)
+    sight = rng.integers(n_labels, size=n_rows)
+    blocks = {}
+    for modality in ("scene", "face"):
+        values = 2 * np.eye(n_labels, width)[sight] + noise * rng.standard_normal((n_rows, width))
+        values[:, -1] += cue if emotional else -cue
+        blocks[modality] = Block(values, [f"{modality}.{i}" for i in range(width)])
+    segments = pd.DataFrame({"dialogue": [f"{seed}.{i}" for i in range(n_rows)], "turn": 0})
+    return FeatureTable(segments, blocks), (sight + emotional) % n_labels
