@@ -19,6 +19,57 @@ NORMALIZATIONS = ("none", "softmax")
 ROUTES = ("gate", "general", "emotion")
 
 
+class Attention(nn.Module):
+    """Let queries look at tokens through several heads.
+
+    Parameters
+    ----------
+    hidden : int
+        Width of a query and of a token.
+    heads : int
+        Attention heads; must divide ``hidden``.
+
+    Examples
+    --------
+    >>> there = torch.ones(3, 5, dtype=torch.bool)
+    >>> Attention(8, heads=2)(torch.ones(3, 2, 8), torch.ones(3, 5, 8), there).shape
+    torch.Size([3, 2, 8])
+    """
+
+    # Not torch's own: its rounding depends on which weights are frozen, and what is frozen is to stay as it was.
+
+    def __init__(self, hidden: int, heads: int) -> None:
+        super().__init__()
+        if hidden % heads:
+            raise ValueError(f"heads must divide hidden, got hidden={hidden} and heads={heads}.")
+        self.heads = heads
+        self.query = nn.Linear(hidden, hidden)
+        self.key_value = nn.Linear(hidden, 2 * hidden)
+        self.after = nn.Linear(hidden, hidden)
+
+    def forward(self, queries: Tensor, tokens: Tensor, there: Tensor) -> Tensor:
+        """Look at the tokens.
+
+        Parameters
+        ----------
+        queries : Tensor, shape (n_rows, n_queries, hidden)
+            What looks.
+        tokens : Tensor, shape (n_rows, n_tokens, hidden)
+            What is looked at.
+        there : Tensor of bool, shape (n_rows, n_tokens)
+            False where a token is not to be looked at; at least one True a row.
+
+        Returns
+        -------
+        Tensor, shape (n_rows, n_queries, hidden)
+            What each query saw.
+        """
+        query = self.query(queries).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        key, value = self.key_value(tokens).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        seen = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=there[:, None, None])
+        return self.after(seen.transpose(1, 2).flatten(2))
+
+
 class TokenCompressor(nn.Module):
     """Make few tokens of many: learned queries look at them, then a perceptron.
 
@@ -40,7 +91,7 @@ class TokenCompressor(nn.Module):
     def __init__(self, hidden: int, n_tokens: int, heads: int) -> None:
         super().__init__()
         self.queries = nn.Parameter(torch.randn(n_tokens, hidden) / hidden**0.5)
-        self.attention = nn.MultiheadAttention(hidden, heads, batch_first=True)
+        self.attention = Attention(hidden, heads)
         self.perceptron = nn.Sequential(
             nn.LayerNorm(hidden), nn.Linear(hidden, 2 * hidden), nn.GELU(), nn.Linear(2 * hidden, hidden)
         )
@@ -60,8 +111,7 @@ class TokenCompressor(nn.Module):
         Tensor, shape (n_rows, n_tokens, hidden)
             Fewer tokens.
         """
-        queries = self.queries.repeat(len(tokens), 1, 1)  # not expand: how that is multiplied depends on what is frozen
-        seen = self.attention(queries, tokens, tokens, key_padding_mask=~there, need_weights=False)[0]
+        seen = self.attention(self.queries.repeat(len(tokens), 1, 1), tokens, there)
         return seen + self.perceptron(seen)
 
 
@@ -116,7 +166,7 @@ class HybridCompressor(nn.Module):
         check_name(normalize, NORMALIZATIONS, "normalize")
         self.normalize = normalize
         self.emotion, self.general = (TokenCompressor(hidden, n_tokens, heads) for _ in range(2))
-        self.look = nn.MultiheadAttention(hidden, heads, batch_first=True)
+        self.look = Attention(hidden, heads)
         last = nn.Linear(hidden, 2 * (n_tokens if gate == "token" else 1))
         nn.init.constant_(last.bias, 0.5)  # free weights, too, start with both experts heard
         layers = (nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.LayerNorm(hidden)) for _ in range(2))
@@ -152,7 +202,7 @@ class HybridCompressor(nn.Module):
         return alone(tokens, there), gates
 
     def _gates(self, tokens: Tensor, there: Tensor) -> Tensor:
-        looked = self.look(tokens, tokens, tokens, key_padding_mask=~there, need_weights=False)[0]
+        looked = self.look(tokens, tokens, there)
         mean = (looked * there[..., None]).sum(1) / there.sum(1, keepdim=True)
         gates = self.weigh(mean).unflatten(1, (-1, 2))
         return gates.softmax(-1) if self.normalize == "softmax" else gates
