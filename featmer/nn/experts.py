@@ -161,9 +161,9 @@ class Experts(Head):
     Notes
     -----
     The paper adapts a language model that sees audio and video; this is the same mechanism over feature vectors and any
-    number of modalities. Its weights of the losses are not known; these are featmer's. Equal weights need not mean equal
-    trust: in featmer's tests, trained on conflicts of which most were true to audio, the experts believed video more
-    often than a plain perceptron did, but as often with and without :func:`modality_bias`, since vectors can speak
+    number of modalities. Its weights of the losses are not known; these are featmer's. Equal weights need not mean
+    equal trust: in featmer's tests, trained on conflicts most of which were true to audio, the experts believed video
+    more often than a plain perceptron did, but as often with and without :func:`modality_bias`, since vectors can speak
     louder where weights may not. It closed the gap where the mere number of audio's tokens drove the attention.
 
     References
