@@ -2,7 +2,7 @@
 
     python benchmarks/memory.py --minutes 60
 
-Each extraction runs in a process of its own, whose peak resident memory is what the operating system says. The video
+Each extraction runs in a process of its own, whose peak resident memory is what Linux says. The video
 has a new picture (a portrait that drifts) five times a second, and sound. For one description of the whole file, sound
 is read whole, 4 bytes a sample, and openSMILE keeps all frames, so memory grows with its length; by utterances it does
 not.
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -100,7 +99,9 @@ def extract_here(path: Path, names: list[str], minutes: int, by_utterances: bool
     extractors = [EXTRACTORS[name](fps=FPS) if name in ("face_landmarks", "motion") else name for name in names]
     _, failures = extract(segments, extractors, progress=False)
     assert failures.empty, failures
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # kilobytes on Linux
+    # Of this program alone; getrusage would count what the process was before it became this program.
+    status = Path("/proc/self/status").read_text().splitlines()
+    peak = next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
     print(json.dumps({"MB": peak, "seconds": time.perf_counter() - begin}))
 
 
