@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from featmer._checks import check_name
 from featmer.collate import Batch
+from featmer.nn.attention import Attention, only
 from featmer.nn.encoders import Encoders, heard
 from featmer.nn.experts import load_balance
 from featmer.nn.head import Answers, Head
@@ -17,57 +18,6 @@ from featmer.nn.head import Answers, Head
 GATES = ("token", "sample")
 NORMALIZATIONS = ("none", "softmax")
 ROUTES = ("gate", "general", "emotion")
-
-
-class Attention(nn.Module):
-    """Let queries look at tokens through several heads.
-
-    Parameters
-    ----------
-    hidden : int
-        Width of a query and of a token.
-    heads : int
-        Attention heads; must divide ``hidden``.
-
-    Examples
-    --------
-    >>> there = torch.ones(3, 5, dtype=torch.bool)
-    >>> Attention(8, heads=2)(torch.ones(3, 2, 8), torch.ones(3, 5, 8), there).shape
-    torch.Size([3, 2, 8])
-    """
-
-    # Not torch's own: its rounding depends on which weights are frozen, and what is frozen is to stay as it was.
-
-    def __init__(self, hidden: int, heads: int) -> None:
-        super().__init__()
-        if hidden % heads:
-            raise ValueError(f"heads must divide hidden, got hidden={hidden} and heads={heads}.")
-        self.heads = heads
-        self.query = nn.Linear(hidden, hidden)
-        self.key_value = nn.Linear(hidden, 2 * hidden)
-        self.after = nn.Linear(hidden, hidden)
-
-    def forward(self, queries: Tensor, tokens: Tensor, there: Tensor) -> Tensor:
-        """Look at the tokens.
-
-        Parameters
-        ----------
-        queries : Tensor, shape (n_rows, n_queries, hidden)
-            What looks.
-        tokens : Tensor, shape (n_rows, n_tokens, hidden)
-            What is looked at.
-        there : Tensor of bool, shape (n_rows, n_tokens)
-            False where a token is not to be looked at; at least one True a row.
-
-        Returns
-        -------
-        Tensor, shape (n_rows, n_queries, hidden)
-            What each query saw.
-        """
-        query = self.query(queries).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        key, value = self.key_value(tokens).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        seen = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=there[:, None, None])
-        return self.after(seen.transpose(1, 2).flatten(2))
 
 
 class TokenCompressor(nn.Module):
@@ -111,7 +61,8 @@ class TokenCompressor(nn.Module):
         Tensor, shape (n_rows, n_tokens, hidden)
             Fewer tokens.
         """
-        seen = self.attention(self.queries.repeat(len(tokens), 1, 1), tokens, there)
+        queries = self.queries.repeat(len(tokens), 1, 1)
+        seen = self.attention(queries, tokens, tokens, only(there))
         return seen + self.perceptron(seen)
 
 
@@ -202,7 +153,7 @@ class HybridCompressor(nn.Module):
         return alone(tokens, there), gates
 
     def _gates(self, tokens: Tensor, there: Tensor) -> Tensor:
-        looked = self.look(tokens, tokens, there)
+        looked = self.look(tokens, tokens, tokens, only(there))
         mean = (looked * there[..., None]).sum(1) / there.sum(1, keepdim=True)
         gates = self.weigh(mean).unflatten(1, (-1, 2))
         return gates.softmax(-1) if self.normalize == "softmax" else gates
