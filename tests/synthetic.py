@@ -56,3 +56,21 @@ def make_task(seed, n_rows, *, emotional, n_labels=4, width=12, noise=0.7, cue=2
         blocks[modality] = Block(values, [f"{modality}.{i}" for i in range(width)])
     segments = pd.DataFrame({"dialogue": [f"{seed}.{i}" for i in range(n_rows)], "turn": 0})
     return FeatureTable(segments, blocks), (sight + emotional) % n_labels
+
+
+def make_views(seed, n_rows, *, n_labels=4, shared=8, private=12, width=24, noise=0.3):
+    """Return a table of audio, face and text, and labels.
+
+    Each modality mixes the same latent numbers with as many others of its own; only the shared ones tell the label.
+    """
+    world, rng = np.random.default_rng(seed), np.random.default_rng([seed, n_rows])
+    latent = rng.standard_normal((n_rows, shared))
+    labels = (latent @ world.standard_normal((shared, n_labels))).argmax(1)
+    blocks = {}
+    for modality in ("audio", "face", "text"):
+        own = np.column_stack([latent, rng.standard_normal((n_rows, private))])
+        values = own @ world.standard_normal((shared + private, width)) / len(own[0]) ** 0.5
+        values += noise * rng.standard_normal(values.shape)
+        blocks[modality] = Block(values, [f"{modality}.{i}" for i in range(width)])
+    segments = pd.DataFrame({"dialogue": np.arange(n_rows), "turn": 0})
+    return FeatureTable(segments, blocks), labels

@@ -186,7 +186,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         ndarray of shape (n_rows, n_classes)
             Columns in the order of ``classes_``.
         """
-        outputs = self._outputs(X)
+        outputs = self._answers(X)
         return self.objective_.decode(outputs).cpu().numpy()
 
     def predict(self, X: FeatureTable | ArrayLike) -> NDArray[Any]:
@@ -202,7 +202,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         ndarray of shape (n_rows,)
             Labels.
         """
-        likeliest = self._outputs(X).argmax(1).cpu().numpy()
+        likeliest = self._answers(X).argmax(1).cpu().numpy()
         return self.classes_[likeliest]
 
     def decision_function(self, X: FeatureTable | ArrayLike) -> NDArray[np.float64]:
@@ -218,7 +218,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes
             Log odds of the second class where there are two, else outputs of the head.
         """
-        outputs = self._outputs(X).cpu().numpy()
+        outputs = self._answers(X).cpu().numpy()
         return outputs[:, 1] - outputs[:, 0] if len(self.classes_) == 2 else outputs
 
     def _fitted(self) -> dict[str, Any]:

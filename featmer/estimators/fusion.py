@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -13,24 +12,18 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from featmer import __version__
-from featmer._estimator import TableEstimator, hold_out_dialogues
-from featmer._saving import replaced_folder
+from featmer._estimator import hold_out_dialogues
+from featmer._parts import make_part
+from featmer._torch_estimator import TorchEstimator
 from featmer.collate import TensorTable
-from featmer.estimators.parts import from_json, make_part, read_part, to_json, write_part
 from featmer.nn import HEADS, Head, Standardise
 from featmer.objectives import OBJECTIVES, Objective
 from featmer.table import FeatureTable
-from featmer.training import Checkpoint, Examples, Plan, predict, seeded, train
-
-PARAMETERS = "parameters.json"
-WEIGHTS = "model.safetensors"
+from featmer.training import Checkpoint, Examples, Plan, seeded, train
 
 Validation = tuple[FeatureTable | ArrayLike, ArrayLike] | None
 
@@ -58,10 +51,11 @@ class Curriculum(Protocol):
         ...
 
 
-class FusionEstimator(TableEstimator):
+class FusionEstimator(TorchEstimator):
     """Base of :class:`FusionClassifier` and :class:`FusionRegressor`, which document the parameters."""
 
     target: str
+    parts = {"head": (HEADS, Head), "objective": (OBJECTIVES, Objective)}
 
     def __init__(
         self,
@@ -101,25 +95,6 @@ class FusionEstimator(TableEstimator):
         self.random_state = random_state
         self.device = device
         self.verbose = verbose
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters, also those of a head or objective that was given by name.
-
-        Parameters
-        ----------
-        **params
-            ``lr=0.01``, ``head="gated"``, ``head__hidden=32``, ``objective__class_weight="balanced"``.
-
-        Returns
-        -------
-        estimator
-            Itself.
-        """
-        for part, choices, base in (("head", HEADS, Head), ("objective", OBJECTIVES, Objective)):
-            value = params.get(part, getattr(self, part))
-            if isinstance(value, str) and any(name.startswith(f"{part}__") for name in params):
-                params[part] = make_part(value, choices, base)
-        return super().set_params(**params)
 
     def _fit(
         self,
@@ -222,113 +197,22 @@ class FusionEstimator(TableEstimator):
         dtype = torch.int64 if self.target == "labels" else torch.float32
         return Examples(TensorTable(table, device), torch.tensor(targets, dtype=dtype, device=device))
 
-    def _device(self) -> torch.device:
-        gpu = torch.cuda.is_available()
-        device = torch.device(self.device or ("cuda" if gpu else "cpu"))
-        if device.type == "cuda" and not gpu:
-            raise ValueError(
-                f"device={self.device!r}, but torch sees no GPU here: use device='cpu', or None to choose."
-            )
-        return device
-
-    def _outputs(self, X: FeatureTable | ArrayLike) -> torch.Tensor:
+    def _answers(self, X: FeatureTable | ArrayLike) -> torch.Tensor:
         """Return the head's outputs for every row of X."""
         check_is_fitted(self)
-        device = self._device()
-        # In double precision the batch that a row happens to be in leaves no trace.
-        dtype = torch.float64 if device.type == "cpu" else torch.float32
-        tensors = TensorTable(self._check_table(X, reset=False), device, dtype)
-        if tensors.sequences != self.sequences_:
-            raise ValueError(
-                f"{type(self).__name__} was fitted with sequences for {list(self.sequences_)}, but X has sequences for "
-                f"{list(tensors.sequences)}; pool both tables alike: table.pool()."
-            )
-        with seeded(0, device):
-            return predict(self.module_, tensors, self.batch_size).double()
+        return self._outputs(self._check_table(X, reset=False))
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted estimator to a folder of weights and JSON, without pickle.
-
-        A curriculum is not written: it has done its work.
-
-        Parameters
-        ----------
-        path : path-like
-            The folder; one that an estimator was saved to before is replaced in one step.
-
-        Raises
-        ------
-        FileExistsError
-            If the folder holds something else.
-        ValueError
-            If a parameter cannot be written, such as a head that is not in ``HEADS``.
-        """
-        check_is_fitted(self)
-        params = self.get_params(deep=False)
-        params["head"] = write_part(self.head, HEADS, "head")
-        params |= {"curriculum": None, "checkpoint": self.checkpoint and str(self.checkpoint)}
-        params["objective"] = write_part(self.objective, OBJECTIVES, "objective")
-        about = {"class": type(self).__name__, "featmer": __version__, "params": params, "fitted": self._fitted()}
-        weights = {name: values.cpu().contiguous() for name, values in self._modules().state_dict().items()}
-        with replaced_folder(path, PARAMETERS) as folder:
-            (folder / PARAMETERS).write_text(to_json(about), encoding="utf-8")
-            save_file(weights, folder / WEIGHTS)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read an estimator that :meth:`save` wrote.
-
-        Parameters
-        ----------
-        path : path-like
-            The folder.
-
-        Returns
-        -------
-        estimator
-            Fitted, with equal predictions.
-
-        Raises
-        ------
-        ValueError
-            If the folder holds no estimator of this class, or is damaged.
-        """
-        about = from_json(Path(path, PARAMETERS), cls.__name__)
-        try:
-            params = about["params"]
-            params["head"] = read_part(params["head"], HEADS, "head")
-            params["objective"] = read_part(params["objective"], OBJECTIVES, "objective")
-            estimator = cls(**params)
-            estimator._restore(about["fitted"])
-            estimator._modules().load_state_dict(load_file(Path(path, WEIGHTS)))
-        except (KeyError, TypeError, RuntimeError, OSError, SafetensorError) as error:
-            raise ValueError(
-                f"{path} is damaged, or was saved by another version of featmer (by {about.get('featmer')}, this is "
-                f"{__version__}): {error!r}. Fit and save again."
-            ) from error
-        return estimator
+    def _params_to_keep(self) -> dict[str, Any]:
+        """Return the parameters as JSON can hold them; a curriculum has done its work and is not kept."""
+        params = super()._params_to_keep()
+        return params | {"curriculum": None, "checkpoint": self.checkpoint and str(self.checkpoint)}
 
     def _modules(self) -> nn.ModuleDict:
         return nn.ModuleDict({"module": self.module_, "objective": self.objective_})
 
     def _fitted(self) -> dict[str, Any]:
-        """Return the fitted attributes that JSON can hold."""
-        return {
-            "modalities": self.modalities_,
-            "sequences": self.sequences_,
-            "n_outputs": self.n_outputs_,
-            "history": self.history_,
-            "feature_names": getattr(self, "feature_names_in_", None),
-        }
+        return {**super()._fitted(), "n_outputs": self.n_outputs_}
 
     def _restore(self, fitted: Mapping[str, Any]) -> None:
-        """Take the fitted attributes back and make modules for the weights."""
-        self.modalities_ = {modality: tuple(names) for modality, names in fitted["modalities"].items()}
-        self.sequences_ = tuple(fitted["sequences"])
+        super()._restore(fitted)
         self.n_outputs_ = fitted["n_outputs"]
-        self.history_ = fitted["history"]
-        self.n_features_in_ = sum(len(names) for names in self.modalities_.values())
-        if fitted["feature_names"] is not None:
-            self.feature_names_in_ = np.array(fitted["feature_names"], object)
-        with seeded(0, self._device()):
-            self._build()

@@ -181,7 +181,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         ndarray of shape (n_rows,) or (n_rows, n_targets)
             In the units of y.
         """
-        outputs = self._outputs(X)
+        outputs = self._answers(X)
         values = self.objective_.decode(outputs).cpu().numpy()
         return values if self.multi_output_ else values[:, 0]
 

@@ -1,4 +1,4 @@
-"""Heads and objectives by name or as objects: made, written down and read back."""
+"""Heads, objectives and pre-training by name or as objects: made, written down and read back."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ import torch
 from sklearn.base import BaseEstimator, clone
 
 from featmer._checks import check_name
-from featmer.nn import Head
-from featmer.objectives import Objective
 
-Part = TypeVar("Part", bound=Head | Objective)
+Part = TypeVar("Part", bound=BaseEstimator)
 
 
 def make_part(given: str | Part, choices: Mapping[str, type[Part]], base: type[Part]) -> Part:
-    """Make a head or objective of one's own from a name or an object.
+    """Make a part of one's own from a name or an object.
 
     Parameters
     ----------
@@ -28,7 +26,7 @@ def make_part(given: str | Part, choices: Mapping[str, type[Part]], base: type[P
     choices : mapping of str to class
         The registry.
     base : type
-        ``Head`` or ``Objective``, what an object must be.
+        ``Head``, ``Objective`` or ``Pretraining``, what an object must be.
 
     Returns
     -------
@@ -45,7 +43,7 @@ def make_part(given: str | Part, choices: Mapping[str, type[Part]], base: type[P
     Examples
     --------
     >>> from featmer.nn import HEADS
-    >>> make_part("gated", HEADS, Head)
+    >>> make_part("gated", HEADS, BaseEstimator)
     Gated()
     """
     kind = base.__name__.lower()
@@ -57,21 +55,21 @@ def make_part(given: str | Part, choices: Mapping[str, type[Part]], base: type[P
     return clone(given)
 
 
-def write_part(given: str | Part, choices: Mapping[str, type[Part]], kind: str) -> str | dict[str, Any]:
-    """Return a head or objective as JSON can hold it: a name, or a name and parameters.
+def write_part(given: str | Part | None, choices: Mapping[str, type[Part]], kind: str) -> str | dict[str, Any] | None:
+    """Return a part as JSON can hold it: a name, or a name and parameters.
 
     Parameters
     ----------
-    given : str or object
-        A name in ``choices``, or an object of a class there.
+    given : str, object or None
+        A name in ``choices``, an object of a class there, or no part.
     choices : mapping of str to class
         The registry.
     kind : str
-        "head" or "objective", for the message.
+        "head", "objective" or "pretraining", for the message.
 
     Returns
     -------
-    str or dict
+    str, dict or None
         What :func:`read_part` takes.
 
     Raises
@@ -85,7 +83,7 @@ def write_part(given: str | Part, choices: Mapping[str, type[Part]], kind: str) 
     >>> write_part(Gated(hidden=8), HEADS, "head")
     {'name': 'gated', 'params': {'dropout': 0.3, 'hidden': 8}}
     """
-    if isinstance(given, str):
+    if given is None or isinstance(given, str):
         return given
     name = next((name for name, made in choices.items() if type(given) is made), None)
     if name is None:
@@ -95,22 +93,24 @@ def write_part(given: str | Part, choices: Mapping[str, type[Part]], kind: str) 
     return {"name": name, "params": BaseEstimator.get_params(given, deep=False)}
 
 
-def read_part(written: str | Mapping[str, Any], choices: Mapping[str, type[Part]], kind: str) -> str | Part:
+def read_part(
+    written: str | Mapping[str, Any] | None, choices: Mapping[str, type[Part]], kind: str
+) -> str | Part | None:
     """Return what :func:`write_part` was given.
 
     Parameters
     ----------
-    written : str or mapping
+    written : str, mapping or None
         What it returned.
     choices : mapping of str to class
         The registry.
     kind : str
-        "head" or "objective", for the message.
+        "head", "objective" or "pretraining", for the message.
 
     Returns
     -------
-    str or object
-        A name, or an object with parameters.
+    str, object or None
+        A name, an object with parameters, or no part.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def read_part(written: str | Mapping[str, Any], choices: Mapping[str, type[Part]
     >>> read_part({"name": "gated", "params": {"hidden": 8}}, HEADS, "head")
     Gated(hidden=8)
     """
-    if isinstance(written, str):
+    if written is None or isinstance(written, str):
         return written
     check_name(written["name"], choices, kind)
     return choices[written["name"]](**written["params"])

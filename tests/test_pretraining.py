@@ -1,0 +1,125 @@
+"""Pre-training: what every kind keeps, and that each learns what it is meant to."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from featmer import Block, FeatureTable
+from featmer.pretraining import PRETRAINING, Pretraining
+
+every_kind = pytest.mark.parametrize("name", sorted(PRETRAINING))
+
+
+def make(name, **params):
+    return PRETRAINING[name](hidden=4, epochs=2, random_state=0).set_params(**params)
+
+
+@pytest.fixture(scope="module")
+def mixed_table(tiny_table):
+    """Return the tiny table with a sequence for its face."""
+    rng = np.random.default_rng(0)
+    face = tiny_table.blocks["face"]
+    frames = [
+        None if gone else row + 0.1 * rng.standard_normal((1 + i % 3, len(row)))
+        for i, (row, gone) in enumerate(zip(face.values, face.missing, strict=True))
+    ]
+    quality = pd.DataFrame({"faces": np.arange(len(tiny_table))})
+    blocks = {**tiny_table.blocks, "face": Block(frames, face.names, reasons=face.reasons, quality=quality)}
+    return FeatureTable(tiny_table.segments, blocks, provenance=tiny_table.provenance)
+
+
+@pytest.fixture(scope="module")
+def fitted(mixed_table):
+    labels = mixed_table.segments["emotion"]
+    return {name: make(name).fit(mixed_table, labels) for name in PRETRAINING}
+
+
+@parametrize_with_checks([make(name) for name in PRETRAINING])
+def test_scikit_learn(estimator, check):
+    check(estimator)
+
+
+def test_the_registry_knows_every_kind():
+    def kinds(base):
+        return {base, *(kind for sub in base.__subclasses__() for kind in kinds(sub))}
+
+    known = {kind for kind in kinds(Pretraining) if kind.__module__.startswith("featmer.")} - {Pretraining}
+    assert set(PRETRAINING.values()) == known
+    assert all(kind.name == name for name, kind in PRETRAINING.items())
+    assert all(">>>" in kind.__doc__ and "References" in kind.__doc__ for kind in known)
+
+
+@every_kind
+def test_a_table_becomes_a_table_of_embeddings(name, fitted, mixed_table):
+    embedded = fitted[name].transform(mixed_table)
+    assert embedded.segments.equals(mixed_table.segments)
+    assert embedded.provenance["made"] == mixed_table.provenance["made"]
+    assert name in embedded.blocks["audio"].names[0]
+    assert embedded.feature_names == fitted[name].get_feature_names_out().tolist()
+    for modality, block in mixed_table.blocks.items():
+        same = embedded.blocks[modality]
+        assert same.n_features == 4
+        np.testing.assert_array_equal(same.missing, block.missing)
+        assert same.reasons.tolist() == block.reasons.tolist()
+        assert not np.isnan(same.values[~same.missing]).any()
+    assert embedded.blocks["face"].quality.equals(mixed_table.blocks["face"].quality)
+
+
+@every_kind
+def test_order_and_company_of_rows_do_not_matter(name, fitted, mixed_table):
+    whole = np.asarray(fitted[name].transform(mixed_table))
+    order = np.random.default_rng(0).permutation(len(mixed_table))
+    np.testing.assert_allclose(np.asarray(fitted[name].transform(mixed_table[order])), whole[order], atol=1e-9)
+    few = clone(fitted[name]).set_params(batch_size=3)
+    few.__dict__.update({key: value for key, value in vars(fitted[name]).items() if key.endswith("_")})
+    np.testing.assert_allclose(np.asarray(few.transform(mixed_table)), whole, atol=1e-9)
+
+
+@every_kind
+def test_same_seed_same_embeddings_and_nothing_global_touched(name, fitted, mixed_table):
+    before = torch.get_rng_state()
+    again = clone(fitted[name]).fit(mixed_table, mixed_table.segments["emotion"])
+    assert torch.equal(torch.get_rng_state(), before)
+    np.testing.assert_array_equal(again.transform(mixed_table), fitted[name].transform(mixed_table))
+    other = clone(again).set_params(random_state=1).fit(mixed_table, mixed_table.segments["emotion"])
+    assert not np.allclose(other.transform(mixed_table), fitted[name].transform(mixed_table), equal_nan=True)
+
+
+@every_kind
+def test_saved_and_loaded_it_is_the_same(name, fitted, mixed_table, tmp_path):
+    fitted[name].save(tmp_path / "embeddings")
+    loaded = PRETRAINING[name].load(tmp_path / "embeddings")
+    np.testing.assert_array_equal(loaded.transform(mixed_table), fitted[name].transform(mixed_table))
+    assert repr(loaded) == repr(fitted[name])
+    assert loaded.history_ == fitted[name].history_
+    assert loaded.n_parameters_ == fitted[name].n_parameters_
+    assert json.loads((tmp_path / "embeddings" / "parameters.json").read_text())["class"] == type(loaded).__name__
+
+
+@every_kind
+def test_other_modalities_and_kinds_of_block_are_named(name, fitted, mixed_table):
+    with pytest.raises(ValueError, match=r"was fitted on the modalities .* but X has"):
+        fitted[name].transform(mixed_table.select(["audio"]))
+    flat = FeatureTable(mixed_table.segments, {**mixed_table.blocks, "face": mixed_table.blocks["face"].pool(["mean"])})
+    with pytest.raises(ValueError, match="other features of 'face'"):
+        fitted[name].transform(flat)
+    with pytest.raises(NotFittedError):
+        make(name).transform(mixed_table)
+    with pytest.raises(ValueError, match="epochs must be 1 or more"):
+        make(name, epochs=0).fit(mixed_table, mixed_table.segments["emotion"])
+
+
+@every_kind
+def test_what_stands_in_other_rows_never_reaches_a_row(name, fitted, mixed_table):
+    """Each row is embedded by itself: what is fitted on training rows says nothing of the test rows."""
+    alone = [np.asarray(fitted[name].transform(mixed_table[[row]])) for row in (0, 7, 50)]
+    whole = np.asarray(fitted[name].transform(mixed_table))[[0, 7, 50]]
+    np.testing.assert_allclose(np.concatenate(alone), whole, atol=1e-9)
