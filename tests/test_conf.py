@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
-from hydra.utils import get_object
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from sklearn.base import is_classifier, is_regressor
 
 CONF = Path(__file__).parents[1] / "conf"
 PRESETS = sorted(path.relative_to(CONF).with_suffix("") for path in CONF.glob("*/*.yaml"))
@@ -55,6 +56,14 @@ def test_a_preset_holds_only_what_differs_from_the_default(preset: Path) -> None
                 and not OmegaConf.is_missing(node, name)
             ):
                 assert node[name] != parameter.default, f"{preset}: {name} repeats the default"
+
+
+@pytest.mark.parametrize("preset", [path.name for path in PRESETS if path.parent.name == "model"])
+def test_a_model_is_a_classifier_or_a_regressor_as_told(preset: str) -> None:
+    for kind, fits in {"Classifier": is_classifier, "Regressor": is_regressor}.items():
+        models = instantiate(composed(f"model={preset}", f"kind={kind}").model, _convert_="all")
+        assert models
+        assert all(map(fits, models.values())), f"write ${{kind}} for Classifier in {preset}"
 
 
 def test_the_main_job_compares_what_it_should() -> None:

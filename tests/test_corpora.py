@@ -12,7 +12,18 @@ import pandas as pd
 import pytest
 
 import featmer.corpora
-from featmer.corpora import CORPORA, load_demo, load_manifest, load_meld, load_ravdess, load_ravdess_au
+from featmer.corpora import (
+    CORPORA,
+    load_demo,
+    load_manifest,
+    load_meld,
+    load_meld_feats,
+    load_meld_feats_features,
+    load_mosi,
+    load_mosi_features,
+    load_ravdess,
+    load_ravdess_au,
+)
 from featmer.segments import SegmentsError, check_segments
 
 MELD_HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
@@ -22,12 +33,13 @@ def test_every_reader_is_registered() -> None:
     modules = [
         importlib.import_module(f"featmer.corpora.{found.name}")
         for found in pkgutil.iter_modules(featmer.corpora.__path__)
+        if not found.name.startswith("_")
     ]
     readers = {getattr(module, f"load_{module.__name__.rsplit('.', 1)[1]}") for module in modules}
     assert set(CORPORA.values()) == readers
     for module in modules:
         if not module.__name__.endswith("manifest"):
-            assert "emotion" in module.LABELS, f"{module.__name__} says no label set"
+            assert all(module.LABELS.values()), f"{module.__name__} says no label set"
 
 
 # manifest
@@ -178,6 +190,117 @@ def test_meld_real(shared_data: Callable[[str], Path]) -> None:
     assert segments[["speaker", "text", "emotion", "sentiment", "episode_start"]].notna().all(axis=None)
     assert segments.attrs["faults"] == []
     assert not segments["text"].str.contains("[\x80-\x9f]").any()
+
+
+# MELD_feats
+
+
+def make_meld_feats(root: Path, part: str, utterances: list[tuple[int, int, str]]) -> None:
+    """Write a file of three arrays of features, each row full of its own number."""
+    dialogues, turns, emotions = zip(*utterances, strict=True)
+    numbers = np.arange(len(utterances), dtype=np.float32)[:, None]
+    np.savez(
+        root / f"meld_dev{part}_feats.npz",
+        dialogue_id=np.array(dialogues),
+        utterance_id=np.array(turns),
+        emotion=np.array(emotions),
+        sentiment=np.array(["neutral"] * len(turns)),
+        speaker=np.array(["Joey"] * len(turns)),
+        text_roberta_base=numbers + np.zeros(4, np.float32),
+        audio_wav2vec2=numbers + 10 * dialogues[0] + np.zeros(3, np.float32),
+        audio_mel=numbers + np.zeros(2, np.float32),
+    )
+
+
+def test_meld_feats_of_both_halves_follow_the_rows(tmp_path: Path) -> None:
+    make_meld_feats(tmp_path, "_even", [(0, 0, "joy"), (0, 1, "feer")])
+    make_meld_feats(tmp_path, "_odd", [(1, 0, "anger")])
+    segments = load_meld_feats(tmp_path)
+    assert segments["dialogue"].tolist() == ["valid_dia0", "valid_dia0", "valid_dia1"]
+    assert segments["emotion"].tolist() == ["joy", "fear", "anger"]
+    assert segments.attrs["faults"][0]["value"] == "feer"
+    assert "split" not in segments
+    block = load_meld_feats_features(tmp_path, segments.iloc[[2, 0]], "audio_wav2vec2")
+    assert block.names[:2] == ("audio.wav2vec2.000", "audio.wav2vec2.001")
+    np.testing.assert_array_equal(block.values[:, 0], [10, 0])
+    strange = load_meld_feats_features(tmp_path, pd.DataFrame({"dialogue": ["valid_dia1"], "turn": [5]}), "audio_mel")
+    assert strange.missing.all()
+    assert strange.reasons[0].startswith("no row in meld_dev")
+
+
+def test_meld_feats_twice_the_same_rows_are_a_fault(tmp_path: Path) -> None:
+    make_meld_feats(tmp_path, "_even", [(0, 0, "joy")])
+    make_meld_feats(tmp_path, "", [(0, 0, "joy"), (1, 0, "joy")])
+    with pytest.raises(SegmentsError, match="turn"):
+        load_meld_feats(tmp_path)
+
+
+def test_meld_feats_real(shared_data: Callable[[str], Path]) -> None:
+    root = shared_data("MELD_feats")
+    segments = load_meld_feats(root)
+    assert segments.attrs["faults"] == []
+    widths = {"text_roberta_base": 768, "audio_wav2vec2": 768, "audio_mel": 300}
+    for array, width in widths.items():
+        block = load_meld_feats_features(root, segments, array)
+        assert block.values.shape == (len(segments), width)
+        assert not block.missing.any()
+    released = load_meld(shared_data("MELD")).set_index(["dialogue", "turn"])
+    rows = released.loc[pd.MultiIndex.from_frame(segments[["dialogue", "turn"]])]
+    for column in ("speaker", "emotion", "sentiment"):
+        assert rows[column].tolist() == segments[column].tolist()
+
+
+# MOSI
+
+
+def make_mosi(root: Path) -> None:
+    """Write a CMU-MOSI of three monologues, one of whose utterances has no sound."""
+    (root / "mosi_text_audio.csv").write_text(
+        "id,video,utt,poria_split,sdk_split,sentiment,text,poria_label2\n"
+        "-a_1_1,-a_1,1,train,train,-0.5,BEFORE I WENT IN,0\n"
+        "-a_1_2,-a_1,2,train,train,2.2,NONE,1\n"
+        "07_1,07,1,test,val,0,BUT I,1\n"
+        "c_10,c,10,train,test,-3,OH,0\n"
+    )
+    audio = np.arange(6, dtype=np.float32).reshape(3, 2)
+    np.savez(root / "mosi_audio73.npz", id=np.array(["07_1", "-a_1_2", "-a_1_1"]), audio=audio)
+
+
+def test_mosi_monologues_and_their_sound(tmp_path: Path) -> None:
+    make_mosi(tmp_path)
+    segments = load_mosi(tmp_path)
+    assert segments["dialogue"].tolist() == ["-a_1", "-a_1", "07", "c"]
+    assert segments["turn"].tolist() == [1, 2, 1, 10]
+    assert segments["sentiment"].tolist() == [-0.5, 2.2, 0.0, -3.0]
+    assert segments["polarity"].tolist() == ["negative", "positive", "positive", "negative"]
+    assert segments["split"].tolist() == ["train", "train", "test", "train"]
+    assert load_mosi(tmp_path, splits="sdk")["split"].tolist() == ["train", "train", "valid", "test"]
+    block = load_mosi_features(tmp_path, segments)
+    assert block.names == ("audio.opensmile.00", "audio.opensmile.01")
+    np.testing.assert_array_equal(block.values, [[4, 5], [2, 3], [0, 1], [np.nan, np.nan]])
+    assert block.reasons[3] == "no row in mosi_audio73.npz"
+
+
+def test_mosi_knows_two_splits_and_no_other(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Choose from"):
+        load_mosi(tmp_path, splits="zadeh")  # type: ignore[arg-type]
+    with pytest.raises(FileNotFoundError, match=r"mosi_text_audio\.csv is not there"):
+        load_mosi(tmp_path)
+
+
+def test_mosi_real(shared_data: Callable[[str], Path]) -> None:
+    root = shared_data("MOSI")
+    segments = load_mosi(root)
+    published = pd.read_csv(root / "mosi_text_audio.csv")
+    assert len(segments) == len(published)
+    assert ((segments["polarity"] == "positive") == published["poria_label2"].astype(bool)).all()
+    assert segments["sentiment"].between(-3, 3).all()
+    assert segments.attrs["faults"] == []
+    for splits in ("poria", "sdk"):
+        assert load_mosi(root, splits=splits).groupby("dialogue")["split"].nunique().eq(1).all()
+    block = load_mosi_features(root, segments)
+    assert block.values.shape == (len(segments), 73)
+    assert not block.missing.any()
 
 
 # RAVDESS

@@ -73,6 +73,19 @@ def test_correlations_equal_numpy(values: list[tuple[float, float]], shift: floa
         assert metrics.ccc(x, y) == metrics.pearson(x, y) == 0
 
 
+@settings(max_examples=100, deadline=None)
+@given(values=VALUES)
+def test_signs_equal_scikit_learn_on_rows_that_have_one(values: list[tuple[float, float]]) -> None:
+    target, prediction = np.transpose(values)
+    kept = target != 0
+    for name, label_metric in {"sign_accuracy": "accuracy", "sign_f1": "f1_weighted"}.items():
+        if kept.any():
+            wanted = REFERENCES[label_metric](target[kept] > 0, prediction[kept] > 0)
+            assert of(name, target, prediction) == pytest.approx(wanted)
+        else:
+            assert np.isnan(of(name, target, prediction))
+
+
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**16), n_rows=st.integers(1, 40))
 def test_probability_metrics_equal_scikit_learn(seed: int, n_rows: int) -> None:

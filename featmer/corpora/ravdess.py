@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from featmer.corpora._features import follow_rows
 from featmer.segments import mend_segments
 from featmer.table import Block
 
@@ -113,13 +114,12 @@ def load_ravdess_au(root: str | Path, segments: pd.DataFrame) -> Block:
     >>> block.names, block.values.ravel().tolist(), block.reasons[1]
     (('face.openface.AU01_r_mean',), [0.5, nan], 'no row in openface_au.npz')
     """
-    with np.load(Path(root) / _AU_TABLE, allow_pickle=False) as arrays:
+    source = Path(root) / _AU_TABLE
+    with np.load(source, allow_pickle=False) as arrays:
         clips = [name.split("-", 1)[1] for name in arrays["ids"].tolist()]
         names = [f"face.openface.{name}" for name in arrays["au_names"].tolist()]
-        table = pd.DataFrame(arrays["au"].astype(float), index=clips)
-    values = table.reindex(segments["dialogue"].to_numpy()).to_numpy()
-    reasons = np.where(segments["dialogue"].isin(clips), "", f"no row in {_AU_TABLE}")
-    return Block(values, names, reasons=reasons.tolist())
+        features = pd.DataFrame(arrays["au"], clips, names)
+    return follow_rows(features, pd.Index(segments["dialogue"]), source)
 
 
 def _media_files(root: Path) -> Iterator[tuple[Path, re.Match[str]]]:

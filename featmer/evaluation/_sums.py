@@ -55,6 +55,13 @@ def moments(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
     return _sum_by_group([np.ones_like(x), x, y, x * x, y * y, x * y], groups, n_groups)
 
 
+def signs(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
+    """Count rows by group and whether true and predicted value are above zero; no true zeros: (n_groups, 2, 2)."""
+    cell = (2 * groups + (outcomes.target > 0)) * 2 + (outcomes.prediction > 0)
+    counts = np.bincount(cell[outcomes.target != 0], minlength=4 * n_groups)
+    return counts.reshape(n_groups, 2, 2).astype(float)
+
+
 def _mean_sums(values: NDArray, groups: NDArray, n_groups: int) -> NDArray:
     return _sum_by_group([values, np.ones_like(values)], groups, n_groups)
 

@@ -264,6 +264,38 @@ def rmse(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     return _score(sums.squared_errors, sums.root_mean, Outcomes.of_values(y_true, y_pred))
 
 
+def sign_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Return the share of rows on the right side of zero; rows whose true value is zero do not count.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_rows,)
+        True and predicted values; a predicted zero is not positive.
+
+    Examples
+    --------
+    >>> sign_accuracy([1, -2, 0], [0.1, 0.3, 5])
+    0.5
+    """
+    return _score(sums.signs, sums.accuracy, Outcomes.of_values(y_true, y_pred))
+
+
+def sign_f1(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Return the weighted F1 of positive and negative; rows whose true value is zero do not count.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_rows,)
+        True and predicted values; a predicted zero is not positive.
+
+    Examples
+    --------
+    >>> round(sign_f1([1, 1, -2, 0], [0.1, 2, 0.3, 5]), 3)
+    0.533
+    """
+    return _score(sums.signs, sums.f1_weighted, Outcomes.of_values(y_true, y_pred))
+
+
 def find_metric(metric: str | Metric) -> Metric:
     """Return a metric by name; ``"f1:<label>"`` is the F1 of one label.
 
@@ -326,6 +358,8 @@ METRICS: dict[str, Metric] = {
         Metric("ccc", "CCC", ccc, "values", summary=Summary(sums.moments, sums.ccc)),
         Metric("pearson", "Pearson correlation", pearson, "values", summary=Summary(sums.moments, sums.pearson)),
         Metric("mae", "mean absolute error", mae, "values", False, Summary(sums.absolute_errors, sums.mean)),
+        Metric("sign_accuracy", "accuracy of the sign", sign_accuracy, "values", summary=Summary(sums.signs, sums.accuracy)),
+        Metric("sign_f1", "weighted F1 of the sign", sign_f1, "values", summary=Summary(sums.signs, sums.f1_weighted)),
         Metric("rmse", "root mean squared error", rmse, "values", False, Summary(sums.squared_errors, sums.root_mean)),
     )
 }
