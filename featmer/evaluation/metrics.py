@@ -358,7 +358,9 @@ METRICS: dict[str, Metric] = {
         Metric("ccc", "CCC", ccc, "values", summary=Summary(sums.moments, sums.ccc)),
         Metric("pearson", "Pearson correlation", pearson, "values", summary=Summary(sums.moments, sums.pearson)),
         Metric("mae", "mean absolute error", mae, "values", False, Summary(sums.absolute_errors, sums.mean)),
-        Metric("sign_accuracy", "accuracy of the sign", sign_accuracy, "values", summary=Summary(sums.signs, sums.accuracy)),
+        Metric(
+            "sign_accuracy", "accuracy of the sign", sign_accuracy, "values", summary=Summary(sums.signs, sums.accuracy)
+        ),
         Metric("sign_f1", "weighted F1 of the sign", sign_f1, "values", summary=Summary(sums.signs, sums.f1_weighted)),
         Metric("rmse", "root mean squared error", rmse, "values", False, Summary(sums.squared_errors, sums.root_mean)),
     )
