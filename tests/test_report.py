@@ -89,6 +89,17 @@ def test_p_tells_who_is_worse_than_the_best(comparison: tuple[pd.DataFrame, pd.D
         assert np.isnan(p["broken"])
 
 
+def test_p_can_tell_who_differs_from_any_model(comparison: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    results, predictions = comparison
+    against_best = leaderboard(results, predictions, n_resamples=500).set_index("model")
+    against_majority = leaderboard(results, predictions, against="majority", n_resamples=500).set_index("model")
+    assert against_majority["p"].isna().tolist() == [name in ("majority", "broken") for name in against_majority.index]
+    assert against_majority["p"]["linear"] < 0.05
+    assert against_best.drop(columns="p").equals(against_majority.drop(columns="p"))
+    with pytest.raises(ValueError, match="Choose from"):
+        leaderboard(results, predictions, against="broken")
+
+
 def test_without_predictions_the_runs_decide(comparison: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     results, _ = comparison
     board = leaderboard(results).dropna(subset=["mean"]).set_index("model")

@@ -25,14 +25,15 @@ def leaderboard(
     *,
     metric: str | Metric | None = None,
     part: str = "test",
+    against: str | None = None,
     n_resamples: int = 5000,
 ) -> pd.DataFrame:
     """Rank the models of one comparison.
 
     With predictions, the interval comes from resampling whole dialogues, all folds and seeds together, and the
-    test against the best model from swapping the two models' answers dialogue by dialogue (speaker by speaker
-    where speakers were split). Without, both come from the scores of the runs, corrected for training rows that
-    folds share.
+    test against the best model, or another, from swapping the two models' answers dialogue by dialogue (speaker by
+    speaker where speakers were split). Without, both come from the scores of the runs, corrected for training rows
+    that folds share.
 
     Parameters
     ----------
@@ -44,6 +45,8 @@ def leaderboard(
         What to rank by; None takes the first of the results.
     part : {"test", "valid"}, default="test"
         Which rows to rank by.
+    against : str, default=None
+        Model that the others are tested against; None takes the best.
     n_resamples : int, default=5000
         Resamples for interval and test.
 
@@ -51,7 +54,7 @@ def leaderboard(
     -------
     DataFrame
         A row a model, best first: ``rank``, ``model``, ``mean`` and ``sd`` over seeds, 95 % interval
-        ``low`` to ``high``, ``p`` of the test against the best (two-sided, Holm-corrected), ``valid`` (mean on the
+        ``low`` to ``high``, ``p`` of the test against that model (two-sided, Holm-corrected), ``valid`` (mean on the
         validation part), the means of further metrics, ``n_runs``, ``n_failed``, ``fit_seconds`` and
         ``parameters`` (means). The metric's name is in ``attrs["metric"]``.
 
@@ -90,8 +93,12 @@ def leaderboard(
     }
     board["low"] = pd.Series({name: low for name, (low, _) in intervals.items()}, dtype=float)
     board["high"] = pd.Series({name: high for name, (_, high) in intervals.items()}, dtype=float)
-    tests = [_pvalue(chosen, runs, answers, names[0], name, n_resamples) for name in names[1:]]
-    board["p"] = pd.Series(holm(tests), index=names[1:], dtype=float)
+    if against is not None:
+        check_name(against, names, "model of the results")
+    opponent = against or names[0] if names else ""
+    others = [name for name in names if name != opponent]
+    tests = [_pvalue(chosen, runs, answers, opponent, name, n_resamples) for name in others]
+    board["p"] = pd.Series(holm(tests), index=others, dtype=float)
     return _arrange(board, chosen)
 
 
@@ -158,15 +165,15 @@ def _interval(
 
 
 def _pvalue(
-    metric: Metric, runs: pd.DataFrame, answers: dict[str, pd.DataFrame], best: str, other: str, n_resamples: int
+    metric: Metric, runs: pd.DataFrame, answers: dict[str, pd.DataFrame], opponent: str, other: str, n_resamples: int
 ) -> float:
     scores = runs[runs["value"].notna()].astype({"fold": int}).set_index(_RUN)
-    first, second = (scores[scores["model"] == name] for name in (best, other))
+    first, second = (scores[scores["model"] == name] for name in (opponent, other))
     shared = first.index.intersection(second.index)
     if shared.empty:
         return np.nan
-    if best in answers and other in answers:
-        pair = (answers[name].set_index(_RUN).loc[shared].reset_index() for name in (best, other))
+    if opponent in answers and other in answers:
+        pair = (answers[name].set_index(_RUN).loc[shared].reset_index() for name in (opponent, other))
         return approximate_randomisation(metric, *pair, by=_unit(runs), n_resamples=n_resamples).pvalue
     first, second = first.loc[shared], second.loc[shared]
     return corrected_t_test(first["value"], second["value"], _test_share(first.reset_index())).pvalue
