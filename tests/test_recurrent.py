@@ -55,7 +55,7 @@ def test_a_turn_knows_of_the_turns_it_may_know_of(kind, context):
 def test_recurrent_is_a_plain_lstm_over_each_dialogue():
     head, batch = built(Recurrent(hidden=8)), batch_of("abcab", "abb")
     turns = head.join(batch)
-    forwards, backwards = head.forwards[0], head.backwards[0]
+    forwards, backwards = head.memory.forwards[0], head.memory.backwards[0]
     said = [
         torch.cat([forwards(own[None])[0][0], backwards(own.flip(0)[None])[0][0].flip(0)], dim=1)
         for own in (turns[:5], turns[5:])

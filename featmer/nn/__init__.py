@@ -7,6 +7,7 @@ from featmer.nn.compressor import Compressor, HybridCompressor
 from featmer.nn.encoders import Encoders
 from featmer.nn.experts import Experts
 from featmer.nn.fusion import Concat, Gated
+from featmer.nn.graph import MMGCN, DialogueGCN, GCNIILayer, RelationalGraphLayer
 from featmer.nn.head import Answers, Head
 from featmer.nn.mamba import Mamba, SelectiveSSM
 from featmer.nn.reallocation import reallocate
@@ -24,22 +25,28 @@ HEADS: dict[str, type[Head]] = {
     "dialogue_rnn": DialogueRNN,
     "experts": Experts,
     "compressor": Compressor,
+    "graph": DialogueGCN,
+    "mmgcn": MMGCN,
 }
 
 __all__ = [
     "HEADS",
+    "MMGCN",
     "Answers",
     "BroadMamba",
     "Compressor",
     "Concat",
+    "DialogueGCN",
     "DialogueRNN",
     "Encoders",
     "Experts",
+    "GCNIILayer",
     "Gated",
     "Head",
     "HybridCompressor",
     "Mamba",
     "Recurrent",
+    "RelationalGraphLayer",
     "SelectiveSSM",
     "Standardise",
     "Transformer",

@@ -18,6 +18,65 @@ from featmer.nn.head import Head
 DIRECTIONS = ("both", "past")
 
 
+class Memory(nn.Module):
+    """Read the turns of dialogues by long short-term memories, in order and perhaps also from the end.
+
+    Parameters
+    ----------
+    hidden : int
+        Width of a turn and of what is said of it; even where turns are read both ways, which share it.
+    layers : int
+        Recurrent layers; without any, turns stay as they are.
+    dropout : float
+        Share of entries set to zero after each layer in training.
+    context : {"both", "past"}
+        Which turns of the dialogue a turn may know of.
+
+    Raises
+    ------
+    ValueError
+        If the context is unknown, or both ways cannot share `hidden`.
+
+    Examples
+    --------
+    >>> real = torch.tensor([[True, True, True], [True, False, False]])
+    >>> Memory(hidden=8, layers=1, dropout=0.0, context="both")(torch.ones(2, 3, 8), real).shape
+    torch.Size([2, 3, 8])
+    """
+
+    def __init__(self, hidden: int, layers: int, dropout: float, context: str) -> None:
+        super().__init__()
+        width = _width_each_way(hidden, context)
+        self.forwards, self.backwards = (
+            nn.ModuleList(nn.LSTM(hidden, width, batch_first=True) for _ in range(number))
+            for number in (layers, layers if context == "both" else 0)
+        )
+        self.between = nn.Dropout(dropout)
+
+    def forward(self, grid: Tensor, real: Tensor) -> Tensor:
+        """Read dialogues.
+
+        Parameters
+        ----------
+        grid : Tensor, shape (n_dialogues, n_turns, hidden)
+            As :func:`featmer.nn.dialogue.to_grid` lays it out.
+        real : Tensor of bool, shape (n_dialogues, n_turns)
+            False where a dialogue has ended.
+
+        Returns
+        -------
+        Tensor, shape (n_dialogues, n_turns, hidden)
+            What is known at each turn.
+        """
+        # Padding comes last for either way of reading, so plain sequences do, and they are far faster than packed ones.
+        for forwards, backwards in zip_longest(self.forwards, self.backwards):
+            said = [forwards(grid)[0]]
+            if backwards is not None:
+                said.append(turned_round(backwards(turned_round(grid, real))[0], real))
+            grid = self.between(torch.cat(said, dim=-1))
+        return grid
+
+
 class Recurrent(Head):
     """Read the turns of a dialogue by long short-term memories (bc-LSTM).
 
@@ -67,27 +126,17 @@ class Recurrent(Head):
 
     def build(self, in_features: Mapping[str, int], n_outputs: int, sequences: Collection[str] = ()) -> Self:
         """Make the layers; see :class:`Head`."""
-        width = _width_each_way(self)
         self.join = Join(in_features, self.hidden, self.dropout, sequences)
-        self.forwards, self.backwards = (
-            nn.ModuleList(nn.LSTM(self.hidden, width, batch_first=True) for _ in range(layers))
-            for layers in (self.layers, self.layers if self.context == "both" else 0)
-        )
-        self.between = nn.Dropout(self.dropout)
+        self.memory = Memory(self.hidden, self.layers, self.dropout, self.context)
+        self.drop = nn.Dropout(self.dropout)
         self.output = nn.Linear(2 * self.hidden, n_outputs)
         return self
 
     def forward(self, batch: Batch) -> Tensor:
         """Map a batch to outputs; see :class:`Head`."""
         turns = self.join(batch)
-        grid, real = to_grid(turns, batch)
-        # Padding comes last for either way of reading, so plain sequences do, and they are far faster than packed ones.
-        for forwards, backwards in zip_longest(self.forwards, self.backwards):
-            said = [forwards(grid)[0]]
-            if backwards is not None:
-                said.append(turned_round(backwards(turned_round(grid, real))[0], real))
-            grid = self.between(torch.cat(said, dim=-1))
-        return self.output(torch.cat([self.between(turns), from_grid(grid, batch)], dim=1))
+        said = from_grid(self.memory(*to_grid(turns, batch)), batch)
+        return self.output(torch.cat([self.drop(turns), said], dim=1))
 
 
 class DialogueRNN(Head):
@@ -132,7 +181,7 @@ class DialogueRNN(Head):
 
     def build(self, in_features: Mapping[str, int], n_outputs: int, sequences: Collection[str] = ()) -> Self:
         """Make the layers; see :class:`Head`."""
-        width = _width_each_way(self)
+        width = _width_each_way(self.hidden, self.context)
         self.join = Join(in_features, self.hidden, self.dropout, sequences)
         self.ways = nn.ModuleList(_Memories(self.hidden, width) for _ in range(self.hidden // width))
         self.output = nn.Sequential(nn.Dropout(self.dropout), nn.Linear(2 * self.hidden, n_outputs))
@@ -195,11 +244,11 @@ def _attend(query: Tensor, past: list[Tensor]) -> Tensor:
     return (weight * states).sum(1)
 
 
-def _width_each_way(head: Recurrent | DialogueRNN) -> int:
-    """Return the width of a memory: half of the head's where two share it."""
-    check_name(head.context, DIRECTIONS, "context")
-    if head.context == "past":
-        return head.hidden
-    if head.hidden % 2:
-        raise ValueError(f"hidden must be even where turns are read both ways, got {head.hidden}.")
-    return head.hidden // 2
+def _width_each_way(hidden: int, context: str) -> int:
+    """Return the width of a memory: half where two share it."""
+    check_name(context, DIRECTIONS, "context")
+    if context == "past":
+        return hidden
+    if hidden % 2:
+        raise ValueError(f"hidden must be even where turns are read both ways, got {hidden}.")
+    return hidden // 2
