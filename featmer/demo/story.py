@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from types import MappingProxyType
 
 import numpy as np
 
+from featmer._resources import read_resource
 from featmer.corpora.demo import LABELS
 
 EMOTIONS = LABELS["emotion"]
@@ -121,8 +120,7 @@ class _Lines:
         self._rng = rng
         self._clear: dict[str, list[str]] = {emotion: [] for emotion in EMOTIONS}
         self._mixed: dict[str, list[str]] = {emotion: [] for emotion in EMOTIONS}
-        table = resources.files("featmer") / "resources/demo/utterances.csv"
-        for row in csv.DictReader(table.read_text("utf-8").splitlines()):
+        for row in read_resource("demo/utterances.csv"):
             emotions = row["emotions"].split()
             pile = self._clear if len(emotions) == 1 else self._mixed
             for emotion in emotions:

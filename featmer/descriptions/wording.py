@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import NamedTuple
 
 from featmer._checks import check_name
+from featmer._resources import read_resource
 
 NO_FACE = "no face detected"
 NO_SPEECH = "no speech detected"
@@ -29,16 +28,12 @@ class VoiceCue(NamedTuple):
     features: tuple[str, ...]
 
 
-def _read(name: str) -> list[dict[str, str]]:
-    text = (resources.files("featmer") / "resources" / name).read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
-
-
-ACTION_UNITS = {row["au"]: ActionUnit(row["name"], row["words"]) for row in _read("au_words.csv")}
+ACTION_UNITS = {row["au"]: ActionUnit(row["name"], row["words"]) for row in read_resource("au_words.csv")}
 """Action units by their number: ``"AU15"`` is the lip corner depressor, "lip corners down"."""
 
 VOICE_CUES = {
-    row["cue"]: VoiceCue(row["low"], row["high"], tuple(row["features"].split())) for row in _read("voice_words.csv")
+    row["cue"]: VoiceCue(row["low"], row["high"], tuple(row["features"].split()))
+    for row in read_resource("voice_words.csv")
 }
 """Cues of the voice by name: pitch, rate, loudness, melody, clarity."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from featmer._resources import read_resource
 from featmer.extractors.faces import Face, FaceExtractor
 from featmer.extractors.faces.quality import occlusion
 from featmer.extractors.landmarkers import open_landmarker
@@ -160,8 +159,7 @@ class FaceLandmarks(FaceExtractor):
 
 def _read_action_units() -> tuple[tuple[str, ...], NDArray[np.float64]]:
     """Return the names of the action units and the weight of each blendshape in them."""
-    text = (resources.files("featmer") / "resources" / "blendshape_to_au.csv").read_text(encoding="utf-8")
-    rows = list(csv.DictReader(text.splitlines()))
+    rows = read_resource("blendshape_to_au.csv")
     weights = np.zeros((len(rows), len(BLENDSHAPES)))
     for row, weight in zip(rows, weights, strict=True):
         parts = row["blendshapes"].split()
