@@ -109,7 +109,6 @@ class TestMappings:
             map_labels([3], "ekman", "ekman")
 
     @settings(max_examples=25, deadline=None)
-
     @given(st.lists(st.none() | st.lists(st.sampled_from([*EMOTIONS, "joyy"]), max_size=4), max_size=8))
     def test_laws(self, rows: list[list[str] | None]) -> None:
         mapped = map_labels(rows, "goemotions", "ekman_neutral")
@@ -131,7 +130,6 @@ class TestMappings:
         assert again.losses.equals(mapped.losses)
 
     @settings(max_examples=25, deadline=None)
-
     @given(st.lists(st.lists(st.sampled_from(EMOTIONS), min_size=1, max_size=4), min_size=1, max_size=8))
     def test_two_groupings_of_goemotions_agree(self, rows: list[list[str]]) -> None:
         by_ekman = map_labels(
@@ -140,7 +138,6 @@ class TestMappings:
         assert by_ekman.labels.tolist() == map_labels(rows, "goemotions", "goemotions_polarity").labels.tolist()
 
     @settings(max_examples=25, deadline=None)
-
     @given(st.sampled_from(sorted(LABEL_SPACES)), st.data())
     def test_a_space_maps_to_itself_unchanged(self, name: str, data: st.DataObject) -> None:
         labels = data.draw(st.lists(st.sampled_from(LABEL_SPACES[name].labels)))
@@ -223,7 +220,6 @@ class TestCompounds:
         np.testing.assert_allclose(found, np.eye(len(pairs)), atol=1e-12)
 
     @settings(max_examples=25, deadline=None)
-
     @given(st.lists(st.floats(0.01, 1), min_size=6, max_size=6), st.floats(0, 0.99))
     def test_mass_of_a_third_emotion_leaves_the_order_of_the_other_pairs(
         self, shares: list[float], mass: float
@@ -256,7 +252,6 @@ class TestCoordinates:
             label_coordinates(["jo"])
 
     @settings(max_examples=25, deadline=None)
-
     @given(st.lists(st.sampled_from(sorted(LABEL_COORDINATES)), min_size=1, unique=True))
     def test_similarity_is_symmetric_and_perfect_with_itself(self, labels: list[str]) -> None:
         similarity = label_similarity(labels)
