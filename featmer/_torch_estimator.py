@@ -137,8 +137,8 @@ class TorchEstimator(TableEstimator):
             for part, (choices, _) in cls.parts.items():
                 params[part] = read_part(params[part], choices, part)
             estimator = cls(**params)
-            estimator._restore(about["fitted"])
             with seeded(0, estimator._device()):
+                estimator._restore(about["fitted"])
                 estimator._build()
             estimator._modules().load_state_dict(load_file(Path(path, WEIGHTS)))
         except (KeyError, TypeError, RuntimeError, OSError, SafetensorError) as error:

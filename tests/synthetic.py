@@ -58,7 +58,7 @@ def make_task(seed, n_rows, *, emotional, n_labels=4, width=12, noise=0.7, cue=2
     return FeatureTable(segments, blocks), (sight + emotional) % n_labels
 
 
-def make_views(seed, n_rows, *, n_labels=4, shared=8, private=12, width=24, noise=0.3):
+def make_views(seed, n_rows, *, n_labels=2, shared=8, private=12, width=24, noise=0.1):
     """Return a table of audio, face and text, and labels.
 
     Each modality mixes the same latent numbers with as many others of its own; only the shared ones tell the label.

@@ -10,9 +10,14 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from featmer import Block, FeatureTable
+from featmer import Block, BoostedClassifier, FeatureTable, FusionClassifier, FusionRegressor, evaluate
+from featmer.baselines import LinearClassifier
+from featmer.nn import Concat
 from featmer.pretraining import PRETRAINING, Pretraining
 
 every_kind = pytest.mark.parametrize("name", sorted(PRETRAINING))
@@ -123,3 +128,84 @@ def test_what_stands_in_other_rows_never_reaches_a_row(name, fitted, mixed_table
     alone = [np.asarray(fitted[name].transform(mixed_table[[row]])) for row in (0, 7, 50)]
     whole = np.asarray(fitted[name].transform(mixed_table))[[0, 7, 50]]
     np.testing.assert_allclose(np.concatenate(alone), whole, atol=1e-9)
+
+
+FUSION = {"epochs": 3, "lr": 0.01, "random_state": 0}
+
+
+@every_kind
+def test_a_fusion_model_takes_it_by_name_and_as_an_object(name, tiny_table, tmp_path):
+    labels = tiny_table.segments["emotion"]
+    named = FusionClassifier(Concat(hidden=8), pretraining=name, **FUSION)
+    named.set_params(pretraining__epochs=2, pretraining__hidden=4).fit(tiny_table, labels)
+    given = FusionClassifier(Concat(hidden=8), pretraining=make(name, random_state=None), **FUSION)
+    given.fit(tiny_table, labels)
+    np.testing.assert_array_equal(given.predict_proba(tiny_table), named.predict_proba(tiny_table))
+    assert given.pretraining.random_state is None
+    assert not hasattr(given.pretraining, "module_"), "the object given was fitted, not a copy"
+    assert given.n_parameters_ > given.pretraining_.n_parameters_
+    given.save(tmp_path / "model")
+    loaded = FusionClassifier.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.predict_proba(tiny_table), given.predict_proba(tiny_table))
+    assert loaded.n_parameters_ == given.n_parameters_
+
+
+@every_kind
+def test_rows_held_out_are_embedded_and_never_learned_from(name, tiny_table):
+    labels = tiny_table.segments["emotion"]
+    held_out = tiny_table.segments["split"] == "valid"
+    model = FusionClassifier(Concat(hidden=8), pretraining=make(name), **FUSION)
+    model.fit(tiny_table[~held_out], labels[~held_out], validation=(tiny_table[held_out], labels[held_out]))
+    alone = make(name).fit(tiny_table[~held_out], labels[~held_out])
+    np.testing.assert_array_equal(model.pretraining_.transform(tiny_table), alone.transform(tiny_table))
+    split_inside = clone(model).fit(tiny_table, labels)
+    assert not np.allclose(split_inside.pretraining_.transform(tiny_table), alone.transform(tiny_table), equal_nan=True)
+    for rows, own in (("all", split_inside), ("some", model)):
+        assert "validation_loss" in own.history_[0], rows
+
+
+@every_kind
+def test_any_model_can_come_after_it(name, tiny_table):
+    models = {
+        "linear": make_pipeline(make(name), LinearClassifier(context=1)),
+        "boosted": make_pipeline(make(name), BoostedClassifier()),
+    }
+    rows = np.arange(len(tiny_table))
+    halves = [(rows[:60], [], rows[60:]), (rows[60:], [], rows[:60])]
+    results = evaluate(models, tiny_table, splitter=halves, metrics=["uar"], seeds=[3], n_bootstrap=0, progress=False)
+    assert (results["error"] == "").all()
+    test = results[(results["part"] == "test") & results["fold"].isna()].set_index("model")["value"]
+    assert test["linear"] > test["majority"] + 0.1
+
+
+@every_kind
+def test_its_parameters_can_be_searched(name, tiny_table):
+    labels = tiny_table.segments["emotion"].to_numpy(object)
+    model = FusionClassifier(Concat(hidden=8), pretraining=make(name), **FUSION)
+    found = GridSearchCV(model, {"pretraining__epochs": [1, 2]}, cv=2, error_score="raise").fit(tiny_table, labels)
+    assert found.best_estimator_.pretraining_.epochs in (1, 2)
+
+
+def test_fitted_before_it_needs_no_labels_of_its_own(tiny_table):
+    """All rows for the embeddings, a few with labels for the model: by hand, or frozen in a pipeline."""
+    labels = tiny_table.segments["emotion"]
+    embeddings = make("pairwise_contrastive").fit(tiny_table)
+    by_hand = LinearClassifier().fit(embeddings.transform(tiny_table[:20]), labels[:20])
+    frozen = make_pipeline(FrozenEstimator(embeddings), LinearClassifier()).fit(tiny_table[:20], labels[:20])
+    np.testing.assert_array_equal(
+        frozen.predict_proba(tiny_table), by_hand.predict_proba(embeddings.transform(tiny_table))
+    )
+
+
+def test_a_regressor_takes_it_too(tiny_table):
+    valence = tiny_table.segments["valence"]
+    model = FusionRegressor(Concat(hidden=8), pretraining=make("pairwise_contrastive"), **FUSION)
+    assert model.fit(tiny_table, valence).predict(tiny_table).shape == (len(tiny_table),)
+
+
+def test_what_is_no_pretraining_is_named(tiny_table):
+    labels = tiny_table.segments["emotion"]
+    with pytest.raises(ValueError, match="Unknown pretraining 'pairwise_contrast', did you mean 'pairwise_contrastive"):
+        FusionClassifier(pretraining="pairwise_contrast").fit(tiny_table, labels)
+    with pytest.raises(TypeError, match="pretraining must be one of"):
+        FusionClassifier(pretraining=LinearClassifier()).fit(tiny_table, labels)

@@ -22,6 +22,7 @@ from featmer._torch_estimator import TorchEstimator
 from featmer.collate import TensorTable
 from featmer.nn import HEADS, Head, Standardise
 from featmer.objectives import OBJECTIVES, Objective
+from featmer.pretraining import PRETRAINING, Pretraining
 from featmer.table import FeatureTable
 from featmer.training import Checkpoint, Examples, Plan, seeded, train
 
@@ -55,13 +56,18 @@ class FusionEstimator(TorchEstimator):
     """Base of :class:`FusionClassifier` and :class:`FusionRegressor`, which document the parameters."""
 
     target: str
-    parts = {"head": (HEADS, Head), "objective": (OBJECTIVES, Objective)}
+    parts = {
+        "head": (HEADS, Head),
+        "objective": (OBJECTIVES, Objective),
+        "pretraining": (PRETRAINING, Pretraining),
+    }
 
     def __init__(
         self,
         head: str | Head,
         *,
         objective: str | Objective,
+        pretraining: str | Pretraining | None,
         modalities: Iterable[str] | None,
         lr: float,
         weight_decay: float,
@@ -80,6 +86,7 @@ class FusionEstimator(TorchEstimator):
     ) -> None:
         self.head = head
         self.objective = objective
+        self.pretraining = pretraining
         self.modalities = modalities
         self.lr = lr
         self.weight_decay = weight_decay
@@ -109,10 +116,12 @@ class FusionEstimator(TorchEstimator):
             rows, held_out = hold_out_dialogues(table, self.validation_share, seed)
             validation = (table[held_out], targets[held_out])
             table, targets = table[rows], targets[rows]
+        self.pretraining_ = self._pretrain(table, targets, seed)
+        table, watched_table = self._embedded(table), self._embedded(validation[0])
         plan = self._plan(seed)
         examples = self._examples(table, targets)
         self.sequences_, self.n_outputs_ = examples.tensors.sequences, n_outputs
-        watched = self._examples(*validation) if len(validation[0]) else None
+        watched = self._examples(watched_table, validation[1]) if len(watched_table) else None
         with seeded(seed, examples.tensors.device):
             scaling = self._build().learn(examples.tensors.values)
             self.objective_.learn(examples.targets)
@@ -132,6 +141,19 @@ class FusionEstimator(TorchEstimator):
             )
         self.seconds_per_epoch_ = (time.perf_counter() - start) / len(self.history_)
         return self
+
+    def _pretrain(self, table: FeatureTable, targets: NDArray[Any], seed: int) -> Pretraining | None:
+        """Return the pre-training fitted on the training rows, or None; seed and device are ours where it has none."""
+        if self.pretraining is None:
+            return None
+        pretraining = make_part(self.pretraining, PRETRAINING, Pretraining)
+        ours = {"random_state": seed, "device": self.device}
+        pretraining.set_params(**{name: value for name, value in ours.items() if getattr(pretraining, name) is None})
+        return pretraining.fit(table, targets)
+
+    def _embedded(self, table: FeatureTable) -> FeatureTable:
+        """Return what the head is to see of a table."""
+        return table if self.pretraining_ is None or not len(table) else self.pretraining_._embed(table)
 
     def _curriculum(self, table: FeatureTable, targets: NDArray[Any]) -> Callable[[int], NDArray[np.bool_]] | None:
         """Return which rows an epoch learns from, or None for always all."""
@@ -179,6 +201,8 @@ class FusionEstimator(TorchEstimator):
     def _build(self) -> Standardise:
         """Make fresh modules of the fitted sizes; return the scaling, which has yet to learn."""
         in_features = {modality: len(names) for modality, names in self.modalities_.items()}
+        if self.pretraining_ is not None:
+            in_features = dict.fromkeys(self.pretraining_.sources(), self.pretraining_.hidden)
         head = make_part(self.head, HEADS, Head).build(in_features, self.n_outputs_, self.sequences_)
         scaling = Standardise(in_features)
         self.module_ = nn.Sequential(scaling, head).to(self._device())
@@ -190,6 +214,7 @@ class FusionEstimator(TorchEstimator):
         if self.compile:
             head.compile(dynamic=True)
         self.n_parameters_ = sum(weights.numel() for weights in self.module_.parameters())
+        self.n_parameters_ += 0 if self.pretraining_ is None else self.pretraining_.n_parameters_
         return scaling
 
     def _examples(self, table: FeatureTable, targets: NDArray[Any]) -> Examples:
@@ -200,7 +225,7 @@ class FusionEstimator(TorchEstimator):
     def _answers(self, X: FeatureTable | ArrayLike) -> torch.Tensor:
         """Return the head's outputs for every row of X."""
         check_is_fitted(self)
-        return self._outputs(self._check_table(X, reset=False))
+        return self._outputs(self._embedded(self._check_table(X, reset=False)))
 
     def _params_to_keep(self) -> dict[str, Any]:
         """Return the parameters as JSON can hold them; a curriculum has done its work and is not kept."""
@@ -208,11 +233,20 @@ class FusionEstimator(TorchEstimator):
         return params | {"curriculum": None, "checkpoint": self.checkpoint and str(self.checkpoint)}
 
     def _modules(self) -> nn.ModuleDict:
-        return nn.ModuleDict({"module": self.module_, "objective": self.objective_})
+        modules = nn.ModuleDict({"module": self.module_, "objective": self.objective_})
+        if self.pretraining_ is not None:
+            modules["pretraining"] = self.pretraining_.module_
+        return modules
 
     def _fitted(self) -> dict[str, Any]:
-        return {**super()._fitted(), "n_outputs": self.n_outputs_}
+        pretraining = None if self.pretraining_ is None else self.pretraining_._fitted()
+        return {**super()._fitted(), "n_outputs": self.n_outputs_, "pretraining": pretraining}
 
     def _restore(self, fitted: Mapping[str, Any]) -> None:
         super()._restore(fitted)
         self.n_outputs_ = fitted["n_outputs"]
+        self.pretraining_ = None
+        if self.pretraining is not None:
+            self.pretraining_ = make_part(self.pretraining, PRETRAINING, Pretraining)
+            self.pretraining_._restore(fitted["pretraining"])
+            self.pretraining_._build()

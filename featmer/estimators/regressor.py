@@ -15,6 +15,7 @@ from featmer._estimator import check_values
 from featmer.estimators.fusion import Curriculum, FusionEstimator, Validation
 from featmer.nn import Head
 from featmer.objectives import Objective
+from featmer.pretraining import Pretraining
 from featmer.table import FeatureTable
 
 
@@ -29,6 +30,11 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         ``head__hidden`` and the like work in ``set_params`` for both.
     objective : str or Objective, default="mse"
         What is optimised: "mse", "ccc" (concordance) or an object.
+    pretraining : str, Pretraining or None, default=None
+        What turns features into embeddings before the head sees them: a name in
+        ``featmer.pretraining.PRETRAINING`` or an object. It is fitted on the rows that the head is
+        trained on; where its seed or device is None, those of this model are taken.
+        To learn from more rows than have a label, fit it first and give this model a table of embeddings.
     modalities : iterable of str, default=None
         Which modalities of the table to use; None for all.
     lr : float, default=1e-3
@@ -70,7 +76,9 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
     history_ : list of dict
         An entry an epoch: ``epoch, lr, loss, validation_loss``.
     n_parameters_ : int
-        Trained numbers in the head.
+        Trained numbers in the head, and in the encoders of its pre-training.
+    pretraining_ : Pretraining or None
+        The fitted pre-training.
     seconds_per_epoch_ : float
         Mean time of an epoch of the last fit.
     module_ : torch.nn.Module
@@ -91,6 +99,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         head: str | Head = "concat",
         *,
         objective: str | Objective = "mse",
+        pretraining: str | Pretraining | None = None,
         modalities: Iterable[str] | None = None,
         lr: float = 1e-3,
         weight_decay: float = 1e-2,
@@ -110,6 +119,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         super().__init__(
             head,
             objective=objective,
+            pretraining=pretraining,
             modalities=modalities,
             lr=lr,
             weight_decay=weight_decay,

@@ -178,13 +178,15 @@ class Pretraining(TransformerMixin, TorchEstimator):
             For a table, a table with the same segments; missing rows are NaN.
         """
         check_is_fitted(self)
-        table = self._check_table(X, reset=False)
+        embedded = self._embed(self._check_table(X, reset=False))
+        return embedded if isinstance(X, FeatureTable) else np.asarray(embedded)
+
+    def _embed(self, table: FeatureTable) -> FeatureTable:
         blocks = {}
         for (name, modalities), values in zip(self.sources().items(), self._outputs(table).unbind(1), strict=True):
             made_of = [table.blocks[modality] for modality in modalities]
             blocks[name] = _embedded(values.cpu().numpy(), self._names(name), made_of)
-        embedded = FeatureTable(table.segments, blocks, provenance={**table.provenance, "pretraining": repr(self)})
-        return embedded if isinstance(X, FeatureTable) else np.asarray(embedded)
+        return FeatureTable(table.segments, blocks, provenance={**table.provenance, "pretraining": repr(self)})
 
     def get_feature_names_out(self, input_features: Iterable[str] | None = None) -> NDArray[np.object_]:
         """Return the names of all embeddings, in the order of the columns.
