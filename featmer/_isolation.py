@@ -9,6 +9,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -86,12 +87,15 @@ def isolated(function: Callable[..., Any], *arguments: Any, timeout: float | Non
     (3, 1)
     """
     companion = _find_companion()
+    _busy[os.getpid()].add(companion)
     try:
         answer, fault = companion.ask((Path.cwd(), function, arguments, timeout), timeout)
     except BaseException:
         # Also when we are interrupted: nobody waits for what it still computes.
         companion.stop()
         raise
+    finally:
+        _busy[os.getpid()].discard(companion)
     _idle[os.getpid()].append(companion)
     if fault is not None:
         raise RuntimeError(fault)
@@ -141,9 +145,13 @@ class _Companion:
 
 # By process: a fork must not talk to the companions of its parent.
 _idle: dict[int, list[_Companion]] = defaultdict(list)
+_busy: dict[int, set[_Companion]] = defaultdict(set)
+_ending = threading.Event()
 
 
 def _find_companion() -> _Companion:
+    if _ending.is_set():
+        raise RuntimeError("This process is ending; it asks nobody any more.")
     idle = _idle[os.getpid()]
     while idle:
         companion = idle.pop()
@@ -155,7 +163,9 @@ def _find_companion() -> _Companion:
 
 @atexit.register
 def _stop_companions() -> None:
-    for companion in _idle.pop(os.getpid(), []):
+    """Leave no process behind, not even one that works: after Ctrl-C nobody waits for it."""
+    _ending.set()
+    for companion in [*_idle.pop(os.getpid(), []), *_busy.pop(os.getpid(), [])]:
         companion.stop()
 
 
@@ -164,7 +174,7 @@ def _serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what is printed must not get between the answers
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
-    with Path(os.devnull).open("w") as nowhere, suppress(EOFError):
+    with Path(os.devnull).open("w") as nowhere, suppress(EOFError, BrokenPipeError):
         while True:
             # This watch needs neither the GIL nor a cooperative library: it ends the process whatever it is doing.
             faulthandler.dump_traceback_later(_IDLE_SECONDS, exit=True, file=nowhere)

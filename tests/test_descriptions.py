@@ -273,6 +273,30 @@ class TestConventions:
         with pytest.raises(NotFittedError):
             clone(describer).transform(make_table())
 
+    @pytest.mark.parametrize("style", ["sentences", "cues"])
+    def test_saved_and_loaded(self, style, tmp_path):
+        table = make_table(90)
+        describer = Describer(style, min_rows=3).fit(table)
+        describer.save(tmp_path / "words")
+        describer.save(tmp_path / "words")  # a saved one is replaced
+        loaded = Describer.load(tmp_path / "words")
+        assert loaded.get_params() == describer.get_params()
+        assert loaded.cuts_ == describer.cuts_
+        assert loaded.transform(table).tolist() == describer.transform(table).tolist()
+
+    def test_what_is_no_describer(self, tmp_path):
+        with pytest.raises(NotFittedError):
+            Describer().save(tmp_path / "words")
+        with pytest.raises(ValueError, match="holds no saved Describer"):
+            Describer.load(tmp_path)
+        (tmp_path / "describer.json").write_text('{"params": {"face_quantiles": [0.1]}}')
+        with pytest.raises(ValueError, match="holds no saved Describer"):
+            Describer.load(tmp_path)
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "thesis.txt").write_text("mine")
+        with pytest.raises(FileExistsError, match="not replaced"):
+            Describer().fit(make_table()).save(tmp_path / "other")
+
     @pytest.mark.parametrize(
         ("parameters", "message"),
         [

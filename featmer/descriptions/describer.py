@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections import defaultdict
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -12,6 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from featmer._checks import check_name
+from featmer._saving import replaced_folder
 from featmer.descriptions.measures import Measures, read_measures
 from featmer.descriptions.wording import (
     ACTION_UNITS,
@@ -26,6 +30,7 @@ from featmer.table import FeatureTable
 # Smaller shares of a full contraction are noise of the tools, however rare they are.
 _LEAST = 0.1
 _TOP_EMOTIONS = 3
+_FILE = "describer.json"
 
 PARTS = ("transcript", "face", "emotions", "voice", "state")
 
@@ -204,6 +209,68 @@ class Describer(TransformerMixin, BaseEstimator):
             spoken = [f"Transcription: {text or 'none'}" for text in spoken] if self.transcript else spoken
         columns = {"transcript": spoken, **told}
         return pd.DataFrame({name: columns.get(name, "") for name in PARTS}, index=range(len(X)))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted describer to a folder, as JSON.
+
+        Parameters
+        ----------
+        path : path-like
+            The folder to make, or to replace if it holds a saved describer; it appears whole or not at all.
+
+        Raises
+        ------
+        FileExistsError
+            If the folder holds something else.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from featmer.table import Block
+        >>> segments = pd.DataFrame({"dialogue": "a", "turn": range(40)})
+        >>> face = Block(np.linspace(0, 1, 40)[:, None], ["face.au.AU12_max"])
+        >>> table = FeatureTable(segments, {"face": face})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Describer().fit(table).save(f"{folder}/words")
+        ...     str(Describer.load(f"{folder}/words").transform(table)[-1])
+        'lip corners up strongly'
+        """
+        check_is_fitted(self, "cuts_")
+        cuts = [[list(group), own] for group, own in self.cuts_.items()]
+        fitted = {"measured": self.measured_, "cuts": cuts}
+        with replaced_folder(path, _FILE) as folder:
+            (folder / _FILE).write_text(json.dumps({"params": self.get_params(), **fitted}), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a describer that :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+            The folder.
+
+        Returns
+        -------
+        Describer
+            Fitted, with equal words.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds no describer, or is damaged.
+        """
+        try:
+            saved = json.loads(Path(path, _FILE).read_text(encoding="utf-8"))
+            quantiles = {name: tuple(saved["params"][name]) for name in ("face_quantiles", "voice_quantiles")}
+            describer = cls(**{**saved["params"], **quantiles})
+            describer.measured_ = saved["measured"]
+            describer.cuts_ = {
+                tuple(group): {name: tuple(values) for name, values in own.items()} for group, own in saved["cuts"]
+            }
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path} holds no saved Describer ({error!r}); expected a folder that save() wrote.") from error
+        return describer
 
     def _check_parameters(self) -> None:
         check_name(self.style, ("sentences", "cues"), "style")
