@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from featmer._resources import read_resource
 from featmer.extractors.faces import Face, FaceExtractor
 from featmer.extractors.faces.quality import occlusion
-from featmer.extractors.landmarkers import open_landmarker
+from featmer.extractors.landmarkers import FoundFace, detect_faces, open_landmarker
 from featmer.extractors.models import FACE_MODEL, file_sha256
 from featmer.media import Frame
 
@@ -152,9 +152,8 @@ class FaceLandmarks(FaceExtractor):
         image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame.image)
         # The variable is looked up here, so that a change of it opens another model.
         named = FACE_MODEL.named(self.model)
-        found = _open_landmarker(named, self.max_faces).detect(image)
-        parts = zip(found.face_landmarks, found.face_blendshapes, found.facial_transformation_matrixes, strict=True)
-        return [_face(*part, frame.image) for part in parts]
+        landmarker = _open_landmarker(named, self.max_faces)
+        return [_face(found, frame.image) for found in detect_faces(landmarker, image)]
 
 
 def _read_action_units() -> tuple[tuple[str, ...], NDArray[np.float64]]:
@@ -195,14 +194,12 @@ def _head_pose(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.degrees([pitch, yaw, roll])
 
 
-def _face(landmarks: list[Any], categories: list[Any], matrix: NDArray[np.float32], image: NDArray[np.uint8]) -> Face:
+def _face(found: FoundFace, image: NDArray[np.uint8]) -> Face:
     """Return one face of MediaPipe's as ours."""
-    points = np.array([[landmark.x for landmark in landmarks], [landmark.y for landmark in landmarks]]).T
-    scores = {category.category_name: category.score for category in categories}
-    blendshapes = np.array([scores[name] for name in BLENDSHAPES])
-    values = np.concatenate([blendshapes, _head_pose(matrix), _GAZE @ blendshapes, _AU_WEIGHTS @ blendshapes])
-    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-    pixels = points * (image.shape[1], image.shape[0])
+    shapes = found.blendshapes
+    values = np.concatenate([shapes, _head_pose(found.pose), _GAZE @ shapes, _AU_WEIGHTS @ shapes])
+    (left, top), (right, bottom) = found.landmarks.min(axis=1).tolist(), found.landmarks.max(axis=1).tolist()
+    pixels = (found.landmarks * [[image.shape[1]], [image.shape[0]]]).T
     upper_lip, lower_lip, forehead, chin = pixels[_MIDLINE]
     mouth = np.linalg.norm(lower_lip - upper_lip) / np.linalg.norm(chin - forehead)
     quality = {"occlusion": occlusion(image, pixels[_skin()])}

@@ -256,13 +256,13 @@ def _decode_pictures(
     # One thread: workers are the parallelism, and decoding threads would compete with them.
     stream.codec_context.thread_count = 1
     seek(container, stream, start)
-    shown_until = start
+    shown_until, tick = start, float(clock(stream))
     for picture, time in decode(path, container, stream, start):
         if time is None:
             continue
         if end is not None and time >= end:
             return
-        shown_until = time + float((picture.duration or 0) * clock(stream))
+        shown_until = time + (picture.duration or 0) * tick
         if time >= start - 1e-3:
             yield picture, time
     check_whole(path, container, stream, shown_until)
