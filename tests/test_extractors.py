@@ -12,7 +12,9 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from types import SimpleNamespace
 
+import mediapipe
 import numpy as np
 import opensmile
 import pytest
@@ -34,6 +36,8 @@ from featmer.extractors import (
     SentenceEmbedding,
     TextExtractor,
     VideoExtractor,
+    face,
+    landmarkers,
     models,
 )
 from featmer.extractors.face import BLENDSHAPES
@@ -210,6 +214,27 @@ class TestFaceLandmarks:
         jaw = BLENDSHAPES.index("jawOpen")
         assert outcome.values[0, jaw] == pytest.approx(alone["face.blendshape.jawOpen"], abs=0.1)
         assert not describe(FaceLandmarks(max_faces=1), tmp_path / "two.mp4").warnings
+
+    def test_what_is_read_from_memory_is_what_mediapipe_tells(self, portrait):
+        both = np.zeros((300, 540, 3), np.uint8)
+        both[:, :300], both[30:270, 300:] = portrait, resize(portrait, (240, 240), preserve_range=True)
+        image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=both)
+        landmarker = face._open_landmarker(None, 3)
+        told = landmarker.detect(image)
+        assert [shape.category_name for shape in told.face_blendshapes[0]] == list(BLENDSHAPES)
+        # A MediaPipe with other private parts is asked in public.
+        other = SimpleNamespace(detect=landmarker.detect)
+        for asked in (landmarker, other):
+            found = landmarkers.detect_faces(asked, image)
+            assert len(found) == len(told.face_landmarks) == 2
+            for ours, points, shapes, pose in zip(
+                found, told.face_landmarks, told.face_blendshapes, told.facial_transformation_matrixes, strict=True
+            ):
+                assert np.array_equal(ours.landmarks, np.array([[point.x, point.y] for point in points]).T)
+                assert np.array_equal(ours.blendshapes, [shape.score for shape in shapes])
+                assert np.array_equal(ours.pose, pose)
+        nothing = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.zeros((96, 96, 3), np.uint8))
+        assert landmarkers.detect_faces(landmarker, nothing) == []
 
     def test_repeated_frames_give_the_same_bits(self, portrait):
         frames = [FaceLandmarks().describe(Frame(portrait, 0.0))[0] for _ in range(3)]

@@ -6,6 +6,7 @@ import ctypes
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -191,6 +192,47 @@ def test_census_joins_reasons_that_differ_in_numbers():
     assert counts.loc[0, "file"] == "1.wav"
     assert set(counts["reason"][1:]) == {"silent", "no file v2.wav", "2 faces"}
     assert census(failures.iloc[:0]).empty
+
+
+_INTERRUPTED = """
+import os, sys, time
+import numpy as np, pandas as pd
+from featmer import extract
+from featmer.extractors import AudioExtractor
+
+class Slow(AudioExtractor):
+    names = ("audio.level",)
+
+    def describe(self, signal, rate):
+        with open("log", "a") as file:
+            file.write(f"{os.getpid()}\\n")
+        time.sleep(60 if len(signal) < 16000 + 14 else 0.1)
+        return [np.abs(signal).mean()]
+
+segments = pd.DataFrame({"dialogue": "a", "turn": range(20), "audio": [f"{number}.wav" for number in range(20)]})
+extract(segments, Slow(), root=sys.argv[1], cache="cache", n_jobs=2, progress=False)
+"""
+
+
+def test_ctrl_c_keeps_what_is_finished_and_leaves_no_process(clips, tmp_path):
+    # The longest six are quick and come first; the others would take minutes.
+    environment = {**os.environ, "PYTHONPATH": str(Path(featmer.__file__).parents[1])}
+    command = [sys.executable, "-W", "error", "-c", _INTERRUPTED, clips.attrs["root"]]
+    options = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, **options) as process:
+        log = tmp_path / "log"
+        while not log.exists() or len(log.read_text().split()) < 8:
+            time.sleep(0.02)
+            assert process.poll() is None
+        time.sleep(0.5)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        said = process.communicate(timeout=30)[1]
+    assert process.returncode == -signal.SIGINT
+    assert said.count("Traceback") == 1
+    assert said.rstrip().endswith("KeyboardInterrupt")
+    assert not any(_runs(int(worker)) for worker in set(log.read_text().split()))
+    with sqlite3.connect(tmp_path / "cache" / "features.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM outcomes").fetchone() == (6,)
 
 
 class TestIsolatedCalls:

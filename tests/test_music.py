@@ -13,6 +13,7 @@ import featmer._checks
 from featmer import OpenSmile, extract
 from featmer._checks import MissingExtra
 from featmer.extractors import Music
+from featmer.extractors.base import UndescribableError
 from featmer.media import write_audio
 
 RATE = 16000
@@ -175,6 +176,10 @@ class TestExtract:
         assert set(failures["row"]) == {1, 2}
         sequence, _ = extract(segments, Music(level="chords"), root=tmp_path, progress=False)
         assert sequence.blocks["music"].lengths.tolist() == [8, 0, 0]
+
+    def test_an_hour_is_no_piece_of_music(self):
+        with pytest.raises(UndescribableError, match="too long: 60 minutes, at most 30"):
+            Music().describe(np.zeros(3600 * RATE, np.float32), RATE)
 
     def test_the_same_bits_again(self):
         first, second = (Music().features(progression(3, "major")).values for _ in range(2))

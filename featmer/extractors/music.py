@@ -12,6 +12,7 @@ from scipy.special import softmax
 from scipy.stats import entropy
 
 from featmer._checks import check_name, require
+from featmer.extractors.base import UndescribableError
 from featmer.extractors.sources import AudioExtractor
 
 _PITCHES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -31,6 +32,7 @@ _TRIADS[0, [0, 4, 7]] = _TRIADS[1, [0, 3, 7]] = 1
 
 _CHROMA_HOP, _ONSET_HOP = 1024, 256  # samples
 _SHORTEST = 3.0  # seconds that the filters of the lowest tones need
+_LONGEST = 1800.0  # seconds; the transforms of a whole sound take 100 MB a minute
 _CHORD_SECONDS = 1.0  # how long a chord is expected to last
 _CONTRAST = 15.0  # log of how much likelier a chord is at a cosine of 1 than at 0
 _QUIET = 0.01  # frames of no more than this share of the strongest amplitude have no chord
@@ -153,7 +155,17 @@ class Music(AudioExtractor):
         -------
         ndarray of shape (n_features,), or tuple
             Functionals; or chords (n_chords, 16) and the times of their starts (n_chords,) in seconds.
+
+        Raises
+        ------
+        UndescribableError
+            If the sound is longer than half an hour.
         """
+        if len(signal) > _LONGEST * rate:
+            raise UndescribableError(
+                f"too long: {len(signal) / rate / 60:.0f} minutes, at most {_LONGEST / 60:g} make one piece of music",
+                "name each piece by start and end: a key and a tempo belong to one",
+            )
         chroma = _chroma(signal, rate)
         path = _decode_chords(chroma, _CHROMA_HOP / rate)
         if self.is_sequence:
