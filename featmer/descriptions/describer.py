@@ -269,7 +269,9 @@ class Describer(TransformerMixin, BaseEstimator):
                 tuple(group): {name: tuple(values) for name, values in own.items()} for group, own in saved["cuts"]
             }
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path} holds no saved Describer ({error!r}); expected a folder that save() wrote.") from error
+            raise ValueError(
+                f"{path} holds no saved Describer ({error!r}); expected a folder that save() wrote."
+            ) from error
         return describer
 
     def _check_parameters(self) -> None:
