@@ -1,11 +1,13 @@
-"""Tabular baselines over a FeatureTable: boosted trees, broad learning, linear models and the majority."""
+"""Tabular baselines over a FeatureTable: boosted trees, broad learning, linear models, prototypes and the majority."""
 
 from featmer.baselines.boosted import BoostedClassifier, BoostedRegressor
 from featmer.baselines.broad import BroadLearningClassifier, BroadLearningRegressor
 from featmer.baselines.linear import LinearClassifier, LinearRegressor
 from featmer.baselines.majority import MajorityClassifier
+from featmer.baselines.prototypes import AUPrototypeClassifier
 
 __all__ = [
+    "AUPrototypeClassifier",
     "BoostedClassifier",
     "BoostedRegressor",
     "BroadLearningClassifier",
