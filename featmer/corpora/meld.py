@@ -8,10 +8,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from featmer.corpora.manifest import read_annotations
+from featmer.labels import LABEL_SPACES
 from featmer.segments import mend_segments
 
 LABELS = {
-    "emotion": ("neutral", "joy", "surprise", "anger", "sadness", "disgust", "fear"),
+    "emotion": LABEL_SPACES["meld"].labels,
     "sentiment": ("neutral", "positive", "negative"),
 }
 

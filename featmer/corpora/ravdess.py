@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 
 from featmer.corpora._features import follow_rows
+from featmer.labels import LABEL_SPACES
 from featmer.segments import mend_segments
 from featmer.table import Block
 
 logger = logging.getLogger(__name__)
 
 LABELS = {
-    "emotion": ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"),
+    "emotion": LABEL_SPACES["ravdess"].labels,
     "intensity": ("normal", "strong"),
 }
 CHANNELS = ("speech", "song")
