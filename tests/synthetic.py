@@ -74,3 +74,60 @@ def make_views(seed, n_rows, *, n_labels=2, shared=8, private=12, width=24, nois
         blocks[modality] = Block(values, [f"{modality}.{i}" for i in range(width)])
     segments = pd.DataFrame({"dialogue": np.arange(n_rows), "turn": 0})
     return FeatureTable(segments, blocks), labels
+
+
+def make_dialogues(speakers, values):
+    """Return a table of text; `speakers` has a row a dialogue and a column a turn, `values` a vector for each."""
+    n_dialogues, n_turns, width = values.shape
+    segments = pd.DataFrame(
+        {
+            "dialogue": np.arange(n_dialogues).repeat(n_turns),
+            "turn": np.tile(np.arange(n_turns), n_dialogues),
+            "speaker": np.broadcast_to(speakers, (n_dialogues, n_turns)).ravel(),
+        }
+    )
+    return FeatureTable(segments, {"text": Block(values.reshape(-1, width), [f"text.{i}" for i in range(width)])})
+
+
+def distant_cue(seed, n_dialogues, lag=200):
+    """Return dialogues whose label only the first turn gives away."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(scale=0.3, size=(n_dialogues, lag + 1, 2))
+    labels = rng.integers(2, size=n_dialogues)
+    values[np.arange(n_dialogues), 0, labels] += 3
+    return make_dialogues(np.arange(lag + 1) % 2, values), labels.repeat(lag + 1)
+
+
+def speaker_inertia(seed, n_dialogues=150, n_turns=20, *, n_speakers=2, n_labels=4, stay=0.9, noise=0.96):
+    """Return dialogues in which each speaker has an emotion that lasts, whatever the others feel, and labels.
+
+    Who speaks is drawn anew each turn. An emotion shows in each turn, but not clearly.
+    """
+    rng = np.random.default_rng(seed)
+    speakers = rng.integers(n_speakers, size=(n_dialogues, n_turns))
+    emotions = rng.integers(n_labels, size=(n_dialogues, n_speakers))
+    labels = np.empty((n_dialogues, n_turns), int)
+    every = np.arange(n_dialogues)
+    for turn in range(n_turns):
+        speaks = every, speakers[:, turn]
+        changed = rng.random(n_dialogues) > stay
+        emotions[speaks] = np.where(changed, rng.integers(n_labels, size=n_dialogues), emotions[speaks])
+        labels[:, turn] = emotions[speaks]
+    values = 2 * np.eye(n_labels, 8)[labels] + noise * rng.standard_normal((n_dialogues, n_turns, 8))
+    return make_dialogues(speakers, values), labels.ravel()
+
+
+def whose_cue(seed, n_dialogues, n_turns=12):
+    """Return dialogues of two speakers, each with a label that one turn of his gives away, and labels.
+
+    Nothing but who speaks tells the two apart.
+    """
+    rng = np.random.default_rng(seed)
+    speakers = rng.permuted(np.tile(np.arange(n_turns) % 2, (n_dialogues, 1)), axis=1)
+    of_speaker = rng.integers(2, size=(n_dialogues, 2))
+    values = rng.normal(scale=0.3, size=(n_dialogues, n_turns, 3))
+    every = np.arange(n_dialogues)
+    for speaker in range(2):
+        turn = np.where(speakers == speaker, rng.random(speakers.shape), -1).argmax(1)
+        values[every, turn, of_speaker[:, speaker]] += 3
+    return make_dialogues(speakers, values), np.take_along_axis(of_speaker, speakers, axis=1).ravel()

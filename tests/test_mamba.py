@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import f1_score
+from synthetic import distant_cue
 
 from featmer import Block, FeatureTable, FusionClassifier
 from featmer.collate import collate
@@ -154,15 +155,6 @@ def test_a_cue_anywhere_in_a_stretch_fixes_its_mood(seed):
     assert both >= past + 0.2
     assert past >= alone + 0.1
     assert both >= 0.9
-
-
-def distant_cue(seed, n_dialogues, lag=200):
-    """Return dialogues whose label only the first turn gives away."""
-    rng = np.random.default_rng(seed)
-    values = rng.normal(scale=0.3, size=(n_dialogues, lag + 1, 2))
-    labels = rng.integers(2, size=n_dialogues)
-    values[np.arange(n_dialogues), 0, labels] += 3
-    return make_table(np.repeat(np.arange(n_dialogues), lag + 1), text=values.reshape(-1, 2)), labels.repeat(lag + 1)
 
 
 @pytest.mark.slow

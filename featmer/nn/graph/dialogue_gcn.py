@@ -12,7 +12,7 @@ from featmer._checks import check_name
 from featmer.collate import Batch
 from featmer.nn.dialogue import from_grid, to_grid
 from featmer.nn.fusion import Join
-from featmer.nn.graph.edges import Edges, speaker_relations, window_edges
+from featmer.nn.graph.edges import UNLIMITED, Edges, speaker_relations, window_edges
 from featmer.nn.head import Head
 from featmer.nn.recurrent import Memory
 
@@ -123,7 +123,55 @@ class RelationalGraphLayer(nn.Module):
 
 
 class DialogueGCN(Head):
-    """..."""
+    """Let the turns of a dialogue hear of those near them, by who spoke and which came first.
+
+    The joined features of a turn, to which long short-term memories add what they say of it, are g_i. Each turn is tied
+    to itself, to those within `past` turns before and to those within `future` turns after it, with weights alpha that
+    sum to 1. Of them a :class:`RelationalGraphLayer`, whose relations are the speakers of both turns and their order,
+    makes h_i. A second layer spreads it, ``h'_i = relu(mean over neighbours j of W h_j, + W' h_i)``. Last,
+    ``e_i = [g_i; h'_i]`` looks once more at those around, ``e_i + sum over j of beta_ij e_j`` with
+    ``beta_i = softmax_j(e_i W e_j)``.
+
+    Parameters
+    ----------
+    hidden : int, default=128
+        Width of a turn; even where the memories read both ways.
+    layers : int, default=1
+        Recurrent layers, reading both ways, or the past alone where `future` is 0. Without any, a turn knows of three
+        windows on each side, as each of the three steps brings it one further.
+    past, future : int, default=10
+        Turns before and after a turn that it is tied to; -1 for all.
+    edge_weight : {"bilinear", "position"}, default="bilinear"
+        Where alpha comes from: from both turns, ``softmax_j(g_i W g_j)``, or from the neighbour alone, which says how
+        much it matters to turns at each distance.
+    speakers : int, default=4
+        Speakers of a dialogue that are told apart, in order of appearance, so that there are ``2 * speakers**2``
+        relations; any more are like the last.
+    bases : int, default=8
+        Bases that the maps of all relations are made of.
+    dropout : float, default=0.3
+        Share of features and of hidden entries set to zero in training.
+
+    Notes
+    -----
+    Where this is not the paper: the second layer takes a mean, not a sum, and the last step adds to e_i, not replaces
+    it; with either as in the paper, relations helped far less in featmer's tests. The last step looks at the window,
+    not at all of the dialogue, so that `future=0` suits live use. Bilinear scores are divided by the root of the
+    width. The authors' program has no activation between or after the two layers, which the paper has and this has; it
+    weighs edges by absolute position, up to the longest dialogue it was made for, where "position" here goes by
+    distance. Its published weighted F1 scores, 64.18 on IEMOCAP and 58.1 on MELD, are of the epoch that was best on the
+    test part; featmer chooses on validation dialogues.
+
+    References
+    ----------
+    Ghosal, Majumder, Poria, Chhaya, Gelbukh: DialogueGCN: A graph convolutional neural network for emotion recognition
+    in conversation. EMNLP, 2019.
+
+    Examples
+    --------
+    >>> DialogueGCN(past=5, future=0)
+    DialogueGCN(future=0, past=5)
+    """
 
     def __init__(
         self,
@@ -149,10 +197,10 @@ class DialogueGCN(Head):
 
     def build(self, in_features: Mapping[str, int], n_outputs: int, sequences: Collection[str] = ()) -> Self:
         """Make the layers; see :class:`Head`."""
-        check_name(self.edge_weight, EDGE_WEIGHTS, "edge_weight")
+        self._check()
         hidden = self.hidden
         self.join = Join(in_features, hidden, self.dropout, sequences)
-        self.memory = Memory(hidden, self.layers, self.dropout, "both" if self.future else "past")
+        self.memory = Memory(hidden, self.layers, self.dropout, "both" if self.layers and self.future else "past")
         self.weigh = EDGE_WEIGHTS[self.edge_weight](hidden)
         self.relate = RelationalGraphLayer(hidden, 2 * self.speakers**2, self.bases)
         self.spread = nn.Linear(hidden, hidden, bias=False)
@@ -164,16 +212,23 @@ class DialogueGCN(Head):
         )
         return self
 
+    def _check(self) -> None:
+        check_name(self.edge_weight, EDGE_WEIGHTS, "edge_weight")
+        for name in ("past", "future"):
+            if getattr(self, name) < UNLIMITED:
+                raise ValueError(f"{name} must be 0 or more, or -1 for all turns, got {getattr(self, name)!r}.")
+        for name in ("speakers", "bases"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)!r}.")
+
     def forward(self, batch: Batch) -> Tensor:
         """Map a batch to outputs; see :class:`Head`."""
         turns = self.join(batch)
-        said = from_grid(self.memory(*to_grid(turns, batch)), batch)
+        if self.layers:
+            turns = turns + from_grid(self.memory(*to_grid(turns, batch)), batch)
         edges = window_edges(batch.dialogue, batch.turn, self.past, self.future)
         relation = speaker_relations(batch.speaker, batch.turn, edges, self.speakers)
-        weight = self.weigh(said, batch.turn, edges)
-        heard = self.relate(said, edges, relation, weight).relu()
-        near = (edges.gather(heard) * edges.real[..., None]).sum(1)
-        heard = (self.spread(near) + self.keep(heard)).relu()
-        nodes = self.drop(torch.cat([said, heard], dim=1))
-        beta = self.attend(nodes, batch.turn, edges)
-        return self.output((beta[:, None] @ edges.gather(nodes)).squeeze(1))
+        heard = self.relate(turns, edges, relation, self.weigh(turns, batch.turn, edges)).relu()
+        around = edges.total(heard, edges.real / edges.real.sum(1, keepdim=True))
+        nodes = self.drop(torch.cat([turns, (self.spread(around) + self.keep(heard)).relu()], dim=1))
+        return self.output(nodes + edges.total(nodes, self.attend(nodes, batch.turn, edges)))

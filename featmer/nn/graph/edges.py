@@ -46,6 +46,23 @@ class Edges(NamedTuple):
         """
         return F.embedding(self.source, nodes)  # indexing is the same, but its gradient takes twice as long
 
+    def total(self, nodes: Tensor, weight: Tensor) -> Tensor:
+        """Add the neighbours' vectors up, each by its weight.
+
+        Parameters
+        ----------
+        nodes : Tensor, shape (n_nodes, width)
+            A vector a node.
+        weight : Tensor, shape (n_nodes, n_neighbours)
+            Weights; 0 where there is no edge.
+
+        Returns
+        -------
+        Tensor, shape (n_nodes, width)
+            The sums.
+        """
+        return (weight.to(nodes.dtype)[:, None] @ self.gather(nodes)).squeeze(1)
+
     def softmax(self, scores: Tensor) -> Tensor:
         """Share a weight of 1 out to the edges of each node.
 
