@@ -305,6 +305,14 @@ def test_a_model_of_three_modalities_serves_where_one_is_absent():
     assert model.predict_proba(three_modalities(absent="audio")).shape == (10, 3)
 
 
+@pytest.mark.parametrize("head", ["graph", "mmgcn"])
+def test_half_precision_does_not_round_angles_away(noise, head):
+    model = FusionClassifier(head, half=True, epochs=5, validation_share=0, random_state=0).fit(
+        noise, np.arange(10) % 2
+    )
+    assert all(np.isfinite(entry["loss"]) for entry in model.history_)
+
+
 # what graphs and relations are there for
 
 

@@ -43,8 +43,9 @@ def angular_adjacency(nodes: Tensor, linked: Tensor) -> Tensor:
     >>> angular_adjacency(nodes, torch.ones(1, 3, 3, dtype=torch.bool))[0, 0].round(decimals=2).tolist()
     [1.0, 0.5, 0.0]
     """
-    direction = F.normalize(nodes, dim=-1)
-    cosine = direction @ direction.transpose(1, 2)
+    with torch.autocast(nodes.device.type, enabled=False):  # half precision would round a cosine beyond 1
+        direction = F.normalize(nodes.to(torch.promote_types(nodes.dtype, torch.float32)), dim=-1)
+        cosine = direction @ direction.transpose(1, 2)
     return (1 - torch.arccos(BELOW_ONE * cosine) / math.pi) * linked
 
 
