@@ -11,6 +11,16 @@ SUBSETS = ("consistent", "audio-aligned", "video-aligned")
 AUDIO_BIASED = (0.70, 0.22, 0.08)
 
 
+def make_table(dialogues, **modalities):
+    """Return a table; `dialogues` has the number of each row's dialogue, a modality (n_rows, n_features)."""
+    turns = pd.Series(dialogues).groupby(dialogues).cumcount()
+    segments = pd.DataFrame({"dialogue": dialogues, "turn": turns, "speaker": turns % 2})
+    blocks = {
+        name: Block(values, [f"{name}.{i}" for i in range(values[0].shape[-1])]) for name, values in modalities.items()
+    }
+    return FeatureTable(segments, blocks)
+
+
 def make_conflict(
     seed, n_rows=2000, shares=AUDIO_BIASED, *, n_labels=4, width=16, noise=0.7, faint=1.0, cue=1.0, frames=None
 ):
@@ -131,3 +141,57 @@ def whose_cue(seed, n_dialogues, n_turns=12):
         turn = np.where(speakers == speaker, rng.random(speakers.shape), -1).argmax(1)
         values[every, turn, of_speaker[:, speaker]] += 3
     return make_dialogues(speakers, values), np.take_along_axis(of_speaker, speakers, axis=1).ravel()
+
+
+def segment_moods(seed, n_dialogues=200, n_turns=24, n_moods=3):
+    """Return dialogues whose stretches of 6 to 13 turns have a mood that one turn in each gives away."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(scale=0.3, size=(n_dialogues, n_turns, n_moods + 1))
+    moods = np.empty((n_dialogues, n_turns), int)
+    for dialogue in range(n_dialogues):
+        start = 0
+        while start < n_turns:
+            end = min(n_turns, start + rng.integers(6, 14))
+            if n_turns - end < 6:
+                end = n_turns
+            mood = rng.integers(n_moods)
+            moods[dialogue, start:end] = mood
+            values[dialogue, rng.integers(start, end), mood] += 3
+            values[dialogue, start, -1] += 3  # where a stretch begins can be seen
+            start = end
+    table = make_table(np.repeat(np.arange(n_dialogues), n_turns), text=values.reshape(-1, n_moods + 1))
+    return table, moods.ravel()
+
+
+def crossed_signs(seed, n_rows=1000, width=4):
+    """Return rows of audio and face, and the sign of the product of a feature of each: neither tells a thing alone."""
+    rng = np.random.default_rng(seed)
+    audio, face = rng.standard_normal((2, n_rows, width))
+    return make_table(np.arange(n_rows), audio=audio, face=face), (audio[:, 0] * face[:, 0] > 0).astype(int)
+
+
+def named_value(seed, n_rows=1500, n_frames=6, width=4):
+    """Return rows of audio that names a frame of face by its key, and the sign that this frame shows beside the key."""
+    rng = np.random.default_rng(seed)
+    keys = rng.standard_normal((n_rows, n_frames, width))
+    keys /= np.linalg.norm(keys, axis=2, keepdims=True)
+    shown = rng.choice([-1.0, 1.0], (n_rows, n_frames, 1))
+    named = rng.integers(n_frames, size=n_rows)
+    audio = np.zeros((n_rows, 3, width + 1))  # one of three frames names, which its last feature tells
+    which = rng.integers(3, size=n_rows), np.arange(n_rows)
+    audio[which[1], which[0], :width] = keys[which[1], named]
+    audio[which[1], which[0], -1] = 1.0
+    table = make_table(np.arange(n_rows), audio=list(audio), face=list(np.concatenate([keys, shown], axis=2)))
+    return table, (shown[which[1], named, 0] > 0).astype(int)
+
+
+def planted_streams(seed, n_rows=1200, width=6, noise=1.0):
+    """Return rows of face, scene and audio, and labels 0 to 2 that only face, scene and audio show; 3 shows in none."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(4, size=n_rows)
+    streams = {}
+    for number, modality in enumerate(("face", "scene", "audio")):
+        values = noise * rng.standard_normal((n_rows, width))
+        values[labels == number, :2] += 2.5
+        streams[modality] = values
+    return make_table(np.arange(n_rows), **streams), labels

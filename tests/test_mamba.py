@@ -5,29 +5,18 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import f1_score
-from synthetic import distant_cue
+from synthetic import distant_cue, make_table, segment_moods
 
-from featmer import Block, FeatureTable, FusionClassifier
+from featmer import FusionClassifier
 from featmer.collate import collate
 from featmer.nn import Answers, BroadMamba, Mamba, SelectiveSSM
 from featmer.nn.broad import ProbabilityGuided
 from featmer.training.steps import Plan, Stepper
 
 HEADS = [Mamba, BroadMamba]
-
-
-def make_table(dialogues, **modalities):
-    """Return a table; `dialogues` has the number of each row's dialogue, a modality (n_rows, n_features)."""
-    turns = pd.Series(dialogues).groupby(dialogues).cumcount()
-    segments = pd.DataFrame({"dialogue": dialogues, "turn": turns, "speaker": turns % 2})
-    blocks = {
-        name: Block(values, [f"{name}.{i}" for i in range(values.shape[1])]) for name, values in modalities.items()
-    }
-    return FeatureTable(segments, blocks)
 
 
 def batch_of(table):
@@ -120,26 +109,6 @@ def test_unknown_context_is_named():
 def weighted_f1(model, train, test):
     predicted = model.fit(*train).predict(test[0])
     return f1_score(test[1], predicted, average="weighted")
-
-
-def segment_moods(seed, n_dialogues=200, n_turns=24, n_moods=3):
-    """Return dialogues whose stretches of 6 to 13 turns have a mood that one turn in each gives away."""
-    rng = np.random.default_rng(seed)
-    values = rng.normal(scale=0.3, size=(n_dialogues, n_turns, n_moods + 1))
-    moods = np.empty((n_dialogues, n_turns), int)
-    for dialogue in range(n_dialogues):
-        start = 0
-        while start < n_turns:
-            end = min(n_turns, start + rng.integers(6, 14))
-            if n_turns - end < 6:
-                end = n_turns
-            mood = rng.integers(n_moods)
-            moods[dialogue, start:end] = mood
-            values[dialogue, rng.integers(start, end), mood] += 3
-            values[dialogue, start, -1] += 3  # where a stretch begins can be seen
-            start = end
-    table = make_table(np.repeat(np.arange(n_dialogues), n_turns), text=values.reshape(-1, n_moods + 1))
-    return table, moods.ravel()
 
 
 @pytest.mark.slow

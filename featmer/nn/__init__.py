@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from featmer.nn.broad import BroadMamba
 from featmer.nn.compressor import Compressor, HybridCompressor
+from featmer.nn.cross_modal import CrossModal
 from featmer.nn.encoders import Encoders
 from featmer.nn.experts import Experts
 from featmer.nn.fusion import Concat, Gated
 from featmer.nn.graph import MMGCN, DialogueGCN, GCNIILayer, RelationalGraphLayer
 from featmer.nn.head import Answers, Head
+from featmer.nn.m2fnet import M2FNet
 from featmer.nn.mamba import Mamba, SelectiveSSM
+from featmer.nn.pre_fusion import PreFusion
 from featmer.nn.reallocation import reallocate
 from featmer.nn.recurrent import DialogueRNN, Recurrent
 from featmer.nn.standardise import Standardise
@@ -19,6 +22,9 @@ HEADS: dict[str, type[Head]] = {
     "concat": Concat,
     "gated": Gated,
     "transformer": Transformer,
+    "m2fnet": M2FNet,
+    "cross_modal": CrossModal,
+    "pre_fusion": PreFusion,
     "recurrent": Recurrent,
     "mamba": Mamba,
     "broad_mamba": BroadMamba,
@@ -37,6 +43,7 @@ __all__ = [
     "Compressor",
     "Concat",
     "DialogueGCN",
+    "CrossModal",
     "DialogueRNN",
     "Encoders",
     "Experts",
@@ -44,7 +51,9 @@ __all__ = [
     "Gated",
     "Head",
     "HybridCompressor",
+    "M2FNet",
     "Mamba",
+    "PreFusion",
     "Recurrent",
     "RelationalGraphLayer",
     "SelectiveSSM",

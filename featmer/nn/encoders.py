@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from featmer.collate import Batch
+
+WAVES = 8  # with periods from 4 to 1024 steps
+
+
+class Frames(NamedTuple):
+    """The frames of one modality.
+
+    Attributes
+    ----------
+    values : Tensor, shape (n_rows, n_frames, hidden)
+        The frames.
+    real : Tensor of bool, shape (n_rows, n_frames)
+        False at padding.
+    """
+
+    values: Tensor
+    real: Tensor
 
 
 class AttentionPool(nn.Module):
@@ -104,12 +123,50 @@ class Encoders(nn.Module):
         present : Tensor of bool, shape (n_rows, n_modalities)
             False where it is missing.
         """
-        views = []
-        for name, project, pool in zip(self.modalities, self.project, self.pool, strict=True):
-            view = project(batch.features[name])
-            views.append(pool(view, batch.frames[name]) if name in batch.frames else view)
+        return self.pooled(self.frames(batch), batch)
+
+    def frames(self, batch: Batch) -> list[Frames]:
+        """Encode a batch frame by frame.
+
+        Parameters
+        ----------
+        batch : Batch
+            Standardised rows.
+
+        Returns
+        -------
+        list of Frames
+            The frames of each modality, zeros where there are none; of a vector, a single one.
+        """
+        encoded = []
+        for name, project in zip(self.modalities, self.project, strict=True):
+            values, real = project(batch.features[name]), batch.frames.get(name)
+            if real is None:
+                values, real = values[:, None], batch.present[name][:, None]
+            encoded.append(Frames(values * real[..., None], real))
+        return encoded
+
+    def pooled(self, frames: list[Frames], batch: Batch) -> tuple[Tensor, Tensor]:
+        """Make a vector of the frames of each modality.
+
+        Parameters
+        ----------
+        frames : list of Frames
+            As :meth:`frames` gives them, perhaps changed since.
+        batch : Batch
+            The rows that they are of.
+
+        Returns
+        -------
+        views, present : Tensor
+            As :meth:`forward` gives them.
+        """
+        pooled = [
+            pool(*each) if isinstance(pool, AttentionPool) else each.values[:, 0]
+            for pool, each in zip(self.pool, frames, strict=True)
+        ]
         present = torch.stack([batch.present[name] for name in self.modalities], dim=1)
-        return torch.stack(views, dim=1) * present[..., None], present
+        return torch.stack(pooled, dim=1) * present[..., None], present
 
 
 def heard(present: Tensor) -> Tensor:
@@ -131,3 +188,65 @@ def heard(present: Tensor) -> Tensor:
     [[True, False], [True, True]]
     """
     return present | ~present.any(1, keepdim=True)
+
+
+def waves(position: Tensor, dtype: torch.dtype) -> Tensor:
+    """Describe places in a sequence of any length by sines and cosines of eight periods.
+
+    Parameters
+    ----------
+    position : Tensor of int, shape (...)
+        Counted from 0.
+    dtype : torch.dtype
+        Precision of what comes out.
+
+    Returns
+    -------
+    Tensor, shape (..., 16)
+        The sines, then the cosines.
+
+    Examples
+    --------
+    >>> waves(torch.tensor([0, 2]), torch.float32)[:, 0].round(decimals=6).abs().tolist()
+    [0.0, 0.0]
+    """
+    frequencies = 2 * math.pi / torch.logspace(2, 10, WAVES, base=2, dtype=dtype, device=position.device)
+    angles = position[..., None].to(dtype) * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+class FramePlace(nn.Module):
+    """Tell frames where in their sequence they stand, by a vector added to each.
+
+    Parameters
+    ----------
+    hidden : int
+        Width of a frame.
+
+    Examples
+    --------
+    >>> frames = Frames(torch.zeros(2, 5, 8), torch.ones(2, 5, dtype=torch.bool))
+    >>> FramePlace(8)(frames).values.shape
+    torch.Size([2, 5, 8])
+    """
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(2 * WAVES, hidden, bias=False)
+
+    def forward(self, frames: Frames) -> Frames:
+        """Add its place to every frame.
+
+        Parameters
+        ----------
+        frames : Frames
+            The frames.
+
+        Returns
+        -------
+        Frames
+            The same, told where they stand.
+        """
+        values, real = frames
+        place = waves(torch.arange(values.shape[1], device=values.device), values.dtype)
+        return Frames((values + self.project(place)) * real[..., None], real)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from featmer._checks import check_name
 from featmer.collate import Batch
 from featmer.nn.dialogue import from_grid, to_grid
+from featmer.nn.encoders import WAVES, waves
 from featmer.nn.fusion import Join
 from featmer.nn.head import Head
 from featmer.nn.scan import selective_scan
@@ -22,7 +23,6 @@ CONVOLUTION = 4  # turns, the present one and those before
 STEP_RANGE = (1e-3, 0.1)  # of delta before training
 STEP_FLOOR = 1e-4
 SPEAKERS = 10  # of a dialogue that are told apart; any more are like the tenth
-WAVES = 8  # with periods from 4 to 1024 turns
 
 
 class StateSpace(nn.Module):
@@ -250,11 +250,8 @@ class Place(nn.Module):
         Tensor, shape (n_rows, hidden)
             A vector a row.
         """
-        dtype, device = self.turn.weight.dtype, batch.turn.device
-        frequencies = 2 * math.pi / torch.logspace(2, 10, WAVES, base=2, dtype=dtype, device=device)
-        angles = batch.turn[:, None].to(dtype) * frequencies
-        waves = torch.cat([angles.sin(), angles.cos()], dim=1)
-        return self.speaker(batch.speaker.clamp(max=SPEAKERS - 1)) + self.turn(waves)
+        speaker = self.speaker(batch.speaker.clamp(max=SPEAKERS - 1))
+        return speaker + self.turn(waves(batch.turn, self.turn.weight.dtype))
 
 
 def _undecayed(values: Tensor) -> nn.Parameter:
