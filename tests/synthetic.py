@@ -186,12 +186,13 @@ def named_value(seed, n_rows=1500, n_frames=6, width=4):
 
 
 def planted_streams(seed, n_rows=1200, width=6, noise=1.0):
-    """Return rows of face, scene and audio, and labels 0 to 2 that only face, scene and audio show; 3 shows in none."""
+    """Return rows of face, scene and audio, and labels: 0, 1 and 2 show in face, scene and audio alone, 3 in all."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(4, size=n_rows)
     streams = {}
     for number, modality in enumerate(("face", "scene", "audio")):
         values = noise * rng.standard_normal((n_rows, width))
         values[labels == number, :2] += 2.5
+        values[labels == 3, 2:4] += 2.5
         streams[modality] = values
     return make_table(np.arange(n_rows), **streams), labels

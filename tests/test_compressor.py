@@ -9,24 +9,17 @@ from sklearn.metrics import roc_auc_score
 from synthetic import make_task
 
 from featmer import FeatureTable, FusionClassifier
-from featmer.collate import TensorTable, collate
+from featmer.collate import collate
 from featmer.evaluation import forgetting
 from featmer.nn import Compressor, HybridCompressor
-from featmer.training import Examples, Plan, seeded, train
 
 PRESENT = torch.tensor([[True, True, True], [True, False, True], [False, False, False]])
 
 
-def trained_on(model, table, labels, *, epochs, batch_size=128):
-    """Train the module of a fitted model on, in place."""
-    plan = Plan(lr=3e-3, weight_decay=0.01, epochs=epochs, batch_size=batch_size, patience=epochs, seed=0)
-    with seeded(0, torch.device("cpu")):
-        train(model.module_, model.objective_, Examples(TensorTable(table), torch.tensor(labels)), None, plan)
-
-
 def general_model(seed, table, labels, **params):
     head = Compressor(hidden=32, dropout=0.0, route="general", **params)
-    return FusionClassifier(head, lr=3e-3, epochs=15, validation_share=0, random_state=seed).fit(table, labels)
+    model = FusionClassifier(head, lr=3e-3, epochs=15, validation_share=0, random_state=seed, warm_start=True)
+    return model.fit(table, labels)
 
 
 @pytest.mark.parametrize(("gate", "n_gates"), [("sample", 1), ("token", 4)])
@@ -98,10 +91,9 @@ def test_the_frozen_general_route_stays_as_it_was_to_the_bit():
     general, other = make_task(0, 300, emotional=False), make_task(1, 300, emotional=True)
     model = general_model(0, *general)
     before = model.predict_proba(general[0])
-    head = model.module_[1].learn_only("emotion", "gate").set_params(route="gate")
-    trained_on(model, *other, epochs=3)
+    model.set_params(head__route="gate", stages=[["emotion", "gate"]], epochs=3).fit(*other)
     assert not np.allclose(model.predict_proba(general[0]), before)
-    head.set_params(route="general")
+    model.module_[1].set_params(route="general")
     assert np.array_equal(model.predict_proba(general[0]), before)
 
 
@@ -125,15 +117,13 @@ def test_emotions_are_learnt_without_forgetting(seed):
 
     shared = general_model(seed, *tasks[0])
     course = [scores(shared)]
-    trained_on(shared, *tasks[1], epochs=15)
-    assert forgetting([*course, scores(shared)]) > 0.1
+    assert forgetting([*course, scores(shared.fit(*tasks[1]))]) > 0.1
 
     hybrid = general_model(seed, *tasks[0])
-    head = hybrid.module_[1].learn_only("emotion").set_params(route="emotion")
-    trained_on(hybrid, *tasks[1], epochs=15)
-    head.learn_only("gate").set_params(route="gate")
+    hybrid.set_params(head__route="emotion", stages=["emotion"]).fit(*tasks[1])
     both = FeatureTable.concat([table for table, _ in few])
-    trained_on(hybrid, both, np.concatenate([labels for _, labels in few]), epochs=40, batch_size=16)
+    hybrid.set_params(head__route="gate", stages=["gate"], epochs=40, batch_size=16)
+    hybrid.fit(both, np.concatenate([labels for _, labels in few]))
     after = scores(hybrid)
     assert forgetting([*course, after]) <= 0.02
     assert after[1] > 0.95

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 
 from featmer._estimator import encode_labels
-from featmer.estimators.fusion import Curriculum, FusionEstimator, Validation
+from featmer.estimators.fusion import Curriculum, FusionEstimator, Stages, Validation
 from featmer.nn import Head
 from featmer.objectives import Objective
 from featmer.pretraining import Pretraining
@@ -56,12 +56,19 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         Whether to train in bfloat16; None does so on a GPU that has it.
     compile : bool, default=False
         Whether to compile the head by ``torch.compile``; pays on a GPU and long training.
+    stages : sequence of (str or sequence of str) or None, default=None
+        What training may change, stage after stage, each of up to ``epochs`` epochs: parts of
+        the head, such as ``["encoders.audio", ["encoders.face", "output"], "all"]``; its
+        method ``parts`` names them. None learns all at once.
+    warm_start : bool, default=False
+        Whether a further ``fit`` goes on from the weights, the scaling and the classes of the last one.
     curriculum : object or None, default=None
         Has a method ``rows(segments, y, epoch)`` that returns a mask over the training
         rows: those whose dialogues the epoch, counted from 1, learns from.
     checkpoint : path or None, default=None
         Folder that keeps unfinished training; a fit that was killed goes on there when
-        the same fit is started again, and ends as if it had never stopped.
+        the same fit is started again, and ends as if it had never stopped; of stages, the
+        one it was in.
     random_state : int, RandomState or None, default=None
         Seed of weights, batches, dropout and the dialogues held out.
     device : str or torch.device, default=None
@@ -76,7 +83,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
     modalities_ : dict of str to tuple of str
         Modalities seen in fit and the names of their features.
     history_ : list of dict
-        An entry an epoch: ``epoch, lr, loss, validation_loss``.
+        An entry an epoch: ``epoch, lr, loss, validation_loss``, and ``stage`` where there are stages.
     n_parameters_ : int
         Trained numbers in the head, and in the encoders of its pre-training.
     pretraining_ : Pretraining or None
@@ -117,6 +124,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         accumulate: int = 1,
         half: bool | None = None,
         compile: bool = False,
+        stages: Stages = None,
+        warm_start: bool = False,
         curriculum: Curriculum | None = None,
         checkpoint: str | Path | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -137,6 +146,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
             accumulate=accumulate,
             half=half,
             compile=compile,
+            stages=stages,
+            warm_start=warm_start,
             curriculum=curriculum,
             checkpoint=checkpoint,
             random_state=random_state,
@@ -168,19 +179,23 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         TrainingError
             If the loss is no longer a number.
         """
-        table = self._check_table(X, reset=True)
-        self.classes_, codes = encode_labels(y, len(table))
+        table = self._check_table(X, reset=not self._goes_on)
+        if self._goes_on:
+            codes = self._known_codes(y, len(table), "rows to go on with")
+        else:
+            self.classes_, codes = encode_labels(y, len(table))
         if validation is None:
             return self._fit(table, codes, len(self.classes_), None)
         watched = self._check_table(validation[0], reset=False)
-        return self._fit(table, codes, len(self.classes_), (watched, self._known_codes(validation[1], len(watched))))
+        wanted = self._known_codes(validation[1], len(watched), "validation rows")
+        return self._fit(table, codes, len(self.classes_), (watched, wanted))
 
-    def _known_codes(self, y: ArrayLike, n_rows: int) -> NDArray[np.int64]:
-        """Return the class numbers of validation labels."""
+    def _known_codes(self, y: ArrayLike, n_rows: int, whose: str) -> NDArray[np.int64]:
+        """Return the class numbers of labels of other rows than those that the classes are of."""
         labels, codes = encode_labels(y, n_rows)
         unknown = np.setdiff1d(labels, self.classes_)
         if len(unknown):
-            raise ValueError(f"The validation rows have labels {list(unknown)} that the training rows lack.")
+            raise ValueError(f"The {whose} have labels {list(unknown)} that the training rows lack.")
         return np.searchsorted(self.classes_, labels)[codes]
 
     def predict_proba(self, X: FeatureTable | ArrayLike) -> NDArray[np.float64]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from featmer.pretraining import PRETRAINING, Pretraining
 from featmer.table import FeatureTable
 from featmer.training import Checkpoint, Examples, Plan, seeded, train
 
+Stages = Sequence[str | Sequence[str]] | None
 Validation = tuple[FeatureTable | ArrayLike, ArrayLike] | None
 
 
@@ -78,6 +79,8 @@ class FusionEstimator(TorchEstimator):
         accumulate: int,
         half: bool | None,
         compile: bool,
+        stages: Stages,
+        warm_start: bool,
         curriculum: Curriculum | None,
         checkpoint: str | Path | None,
         random_state: int | np.random.RandomState | None,
@@ -97,6 +100,8 @@ class FusionEstimator(TorchEstimator):
         self.accumulate = accumulate
         self.half = half
         self.compile = compile
+        self.stages = stages
+        self.warm_start = warm_start
         self.curriculum = curriculum
         self.checkpoint = checkpoint
         self.random_state = random_state
@@ -116,29 +121,26 @@ class FusionEstimator(TorchEstimator):
             rows, held_out = hold_out_dialogues(table, self.validation_share, seed)
             validation = (table[held_out], targets[held_out])
             table, targets = table[rows], targets[rows]
-        self.pretraining_ = self._pretrain(table, targets, seed)
+        if not self._goes_on:
+            self.pretraining_ = self._pretrain(table, targets, seed)
         table, watched_table = self._embedded(table), self._embedded(validation[0])
         plan = self._plan(seed)
         examples = self._examples(table, targets)
         self.sequences_, self.n_outputs_ = examples.tensors.sequences, n_outputs
         watched = self._examples(watched_table, validation[1]) if len(watched_table) else None
+        before = self._modules().state_dict() if self._goes_on else None
         with seeded(seed, examples.tensors.device):
-            scaling = self._build().learn(examples.tensors.values)
-            self.objective_.learn(examples.targets)
-            checkpoint = self._checkpoint(plan, examples, watched)
+            scaling = self._build()
+            if before is None:
+                scaling.learn(examples.tensors.values)
+                self.objective_.learn(examples.targets)
+            else:
+                self._take(before)
             for each in (examples, watched):
                 if each is not None:  # once here, not once a batch
                     each.tensors.values = scaling.scaled(each.tensors.values)
             start = time.perf_counter()
-            self.history_ = train(
-                self.module_[1],
-                self.objective_,
-                examples,
-                watched,
-                plan,
-                curriculum=self._curriculum(table, targets),
-                checkpoint=checkpoint,
-            )
+            self.history_ = self._train(examples, watched, plan, self._curriculum(table, targets))
         self.seconds_per_epoch_ = (time.perf_counter() - start) / len(self.history_)
         return self
 
@@ -154,6 +156,41 @@ class FusionEstimator(TorchEstimator):
     def _embedded(self, table: FeatureTable) -> FeatureTable:
         """Return what the head is to see of a table."""
         return table if self.pretraining_ is None or not len(table) else self.pretraining_._embed(table)
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the next fit starts from the weights of the last one."""
+        return self.warm_start and hasattr(self, "module_")
+
+    def _take(self, weights: dict[str, torch.Tensor]) -> None:
+        """Start from the weights of the last fit."""
+        try:
+            self._modules().load_state_dict(weights)
+        except RuntimeError as error:
+            raise ValueError(
+                f"warm_start=True goes on from the weights of the last fit, but these do not fit {self.head!r} and "
+                f"{self.objective!r} as they are now; set warm_start=False to begin anew. {error}"
+            ) from error
+
+    def _train(
+        self,
+        examples: Examples,
+        watched: Examples | None,
+        plan: Plan,
+        curriculum: Callable[[int], NDArray[np.bool_]] | None,
+    ) -> list[dict[str, float]]:
+        """Train stage by stage; return the history."""
+        head = cast(Head, self.module_[1])
+        if not self.stages:
+            checkpoint = self._checkpoint(plan, examples, watched)
+            return train(head, self.objective_, examples, watched, plan, curriculum=curriculum, checkpoint=checkpoint)
+        history = []
+        for number, parts in enumerate(self.stages, start=1):
+            head.learn_only(*([parts] if isinstance(parts, str) else parts))
+            checkpoint = self._checkpoint(plan, examples, watched, parts)
+            learnt = train(head, self.objective_, examples, watched, plan, curriculum=curriculum, checkpoint=checkpoint)
+            history += [{"stage": number, **entry} for entry in learnt]
+        return history
 
     def _curriculum(self, table: FeatureTable, targets: NDArray[Any]) -> Callable[[int], NDArray[np.bool_]] | None:
         """Return which rows an epoch learns from, or None for always all."""
@@ -173,11 +210,14 @@ class FusionEstimator(TorchEstimator):
 
         return rows
 
-    def _checkpoint(self, plan: Plan, examples: Examples, watched: Examples | None) -> Checkpoint | None:
+    def _checkpoint(
+        self, plan: Plan, examples: Examples, watched: Examples | None, stage: str | Sequence[str] | None = None
+    ) -> Checkpoint | None:
         """Return the place of this fit's unfinished state: its name tells data and settings apart."""
         if self.checkpoint is None:
             return None
         parts: list[object] = [replace(plan, progress=False), self.modalities_, self.module_, self.objective_]
+        parts += [stage, *self._modules().state_dict().values()]
         if self.curriculum is not None:
             parts += [type(self.curriculum), vars(self.curriculum)]
         for each in (examples, watched):

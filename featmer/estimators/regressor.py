@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 
 from featmer._estimator import check_values
-from featmer.estimators.fusion import Curriculum, FusionEstimator, Validation
+from featmer.estimators.fusion import Curriculum, FusionEstimator, Stages, Validation
 from featmer.nn import Head
 from featmer.objectives import Objective
 from featmer.pretraining import Pretraining
@@ -56,12 +56,19 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         Whether to train in bfloat16; None does so on a GPU that has it.
     compile : bool, default=False
         Whether to compile the head by ``torch.compile``; pays on a GPU and long training.
+    stages : sequence of (str or sequence of str) or None, default=None
+        What training may change, stage after stage, each of up to ``epochs`` epochs: parts of
+        the head, such as ``["encoders.audio", ["encoders.face", "output"], "all"]``; its
+        method ``parts`` names them. None learns all at once.
+    warm_start : bool, default=False
+        Whether a further ``fit`` goes on from the weights and the scaling of the last one.
     curriculum : object or None, default=None
         Has a method ``rows(segments, y, epoch)`` that returns a mask over the training
         rows: those whose dialogues the epoch, counted from 1, learns from.
     checkpoint : path or None, default=None
         Folder that keeps unfinished training; a fit that was killed goes on there when
-        the same fit is started again, and ends as if it had never stopped.
+        the same fit is started again, and ends as if it had never stopped; of stages, the
+        one it was in.
     random_state : int, RandomState or None, default=None
         Seed of weights, batches, dropout and the dialogues held out.
     device : str or torch.device, default=None
@@ -74,7 +81,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
     modalities_ : dict of str to tuple of str
         Modalities seen in fit and the names of their features.
     history_ : list of dict
-        An entry an epoch: ``epoch, lr, loss, validation_loss``.
+        An entry an epoch: ``epoch, lr, loss, validation_loss``, and ``stage`` where there are stages.
     n_parameters_ : int
         Trained numbers in the head, and in the encoders of its pre-training.
     pretraining_ : Pretraining or None
@@ -110,6 +117,8 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         accumulate: int = 1,
         half: bool | None = None,
         compile: bool = False,
+        stages: Stages = None,
+        warm_start: bool = False,
         curriculum: Curriculum | None = None,
         checkpoint: str | Path | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -130,6 +139,8 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
             accumulate=accumulate,
             half=half,
             compile=compile,
+            stages=stages,
+            warm_start=warm_start,
             curriculum=curriculum,
             checkpoint=checkpoint,
             random_state=random_state,
@@ -166,7 +177,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         TrainingError
             If the loss is no longer a number.
         """
-        table = self._check_table(X, reset=True)
+        table = self._check_table(X, reset=not self._goes_on)
         values = check_values(y, len(table))
         self.multi_output_ = values.ndim == 2
         targets = values.reshape(len(table), -1)

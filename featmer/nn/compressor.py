@@ -164,10 +164,10 @@ class Compressor(Head):
 
     The modalities' vectors are the tokens of a :class:`HybridCompressor`; what comes out is read by a linear map.
 
-    A model can learn emotions without forgetting what it knew. Train it by ``route="general"`` on the older task; then
-    take the head of its module, ``head.learn_only("emotion").set_params(route="emotion")``, and train on with
-    :func:`featmer.training.train`; at last ``head.learn_only("gate").set_params(route="gate")`` and some rows of both
-    tasks, from which the gate learns what is whose: emotional rows alone cannot tell it.
+    A model can learn emotions without forgetting what it knew. Fit ``FusionClassifier(Compressor(route="general"),
+    warm_start=True)`` on the older task; then ``set_params(head__route="emotion", stages=["emotion"])`` and fit on the
+    emotional one; at last ``set_params(head__route="gate", stages=["gate"])`` and fit on some rows of both tasks, from
+    which the gate learns what is whose: emotional rows alone cannot tell it.
 
     Parameters
     ----------
@@ -228,18 +228,13 @@ class Compressor(Head):
         self.output = nn.Linear(self.n_tokens * self.hidden, n_outputs)
         return self
 
-    def learn_only(self, *parts: str) -> Self:
-        """Freeze all parts but those named: training leaves them as they are, to the bit.
-
-        Parameters
-        ----------
-        *parts : {"encoders", "general", "emotion", "gate", "output"}
-            What training may change from now on.
+    def parts(self) -> dict[str, list[nn.Module]]:
+        """Name the parts that training may learn by themselves; see :class:`Head`.
 
         Returns
         -------
-        Compressor
-            Itself.
+        dict of str to list of Module
+            Those of every head, "general", "emotion" and "gate".
 
         Examples
         --------
@@ -248,19 +243,12 @@ class Compressor(Head):
         {'emotion'}
         """
         compress = self.compress
-        modules: dict[str, list[nn.Module]] = {
-            "encoders": [self.encoders],
+        own: dict[str, list[nn.Module]] = {
             "general": [compress.general],
             "emotion": [compress.emotion],
             "gate": [compress.look, compress.weigh],
-            "output": [self.output],
         }
-        for part in parts:
-            check_name(part, modules, "part")
-        for part, own in modules.items():
-            for module in own:
-                module.requires_grad_(part in parts)
-        return self
+        return super().parts() | own
 
     def forward(self, batch: Batch) -> Tensor | Answers:
         """Map a batch to outputs; see :class:`Head`."""

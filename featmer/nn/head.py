@@ -9,7 +9,9 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from featmer._checks import check_name
 from featmer.collate import Batch
+from featmer.nn.encoders import Encoders
 
 
 class Answers(NamedTuple):
@@ -93,3 +95,48 @@ class Head(BaseEstimator, nn.Module):
             `Answers` instead.
         """
         raise NotImplementedError(f"{type(self).__name__} must map a batch to outputs in forward().")
+
+    def parts(self) -> dict[str, list[nn.Module]]:
+        """Name the parts that training may learn by themselves.
+
+        Returns
+        -------
+        dict of str to list of Module
+            "all"; every layer by its name, such as "output"; "encoders.audio" and the like for what encodes a modality.
+        """
+        parts: dict[str, list[nn.Module]] = {"all": [self]}
+        parts |= {name: [child] for name, child in self.named_children() if any(True for _ in child.parameters())}
+        for module in self.modules():
+            if isinstance(module, Encoders):
+                for modality, project, pool in zip(module.modalities, module.project, module.pool, strict=True):
+                    parts.setdefault(f"encoders.{modality}", []).extend([project, pool])
+        return parts
+
+    def learn_only(self, *parts: str) -> Self:
+        """Freeze all but the parts named: training leaves the rest as it is, to the bit.
+
+        Parameters
+        ----------
+        *parts : str
+            What training may change from now on: names that :meth:`parts` knows.
+
+        Returns
+        -------
+        Head
+            Itself.
+
+        Examples
+        --------
+        >>> from featmer.nn import Concat
+        >>> head = Concat(hidden=8).build({"face": 3, "audio": 5}, n_outputs=2).learn_only("encoders.audio", "output")
+        >>> sorted({name.split(".")[0] for name, weights in head.named_parameters() if weights.requires_grad})
+        ['join', 'output']
+        """
+        known = self.parts()
+        for part in parts:
+            check_name(part, known, f"part of {type(self).__name__}")
+        self.requires_grad_(False)
+        for part in parts:
+            for module in known[part]:
+                module.requires_grad_(True)
+        return self

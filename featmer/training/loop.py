@@ -91,7 +91,7 @@ def train(
     Parameters
     ----------
     module : Module
-        Maps a batch to outputs.
+        Maps a batch to outputs. Parameters that need no gradient stay as they are.
     objective : Objective
         Compares outputs and targets; its own parameters, if any, are trained too.
     examples : Examples
@@ -136,7 +136,8 @@ def train(
     True
     """
     n_batches = len(examples.tensors.dialogue_batches(plan.batch_size))
-    stepper = Stepper([*module.parameters(), *objective.parameters()], plan, n_batches)
+    learnt = [weights for part in (module, objective) for weights in part.parameters() if weights.requires_grad]
+    stepper = Stepper(learnt, plan, n_batches)
     progress = Progress([module, objective], stepper, plan.seed, examples.tensors.device)
     best = progress.best
     if checkpoint is not None:
