@@ -185,14 +185,12 @@ def named_value(seed, n_rows=1500, n_frames=6, width=4):
     return table, (shown[which[1], named, 0] > 0).astype(int)
 
 
-def planted_streams(seed, n_rows=1200, width=6, noise=1.0):
-    """Return rows of face, scene and audio, and labels: 0, 1 and 2 show in face, scene and audio alone, 3 in all."""
+def planted_streams(seed, n_rows=1200, width=6):
+    """Return rows of face, scene and audio, and labels: 0, 1, 2 show in one of them alone; 3, half of all, in none."""
     rng = np.random.default_rng(seed)
-    labels = rng.integers(4, size=n_rows)
+    labels = rng.choice(4, n_rows, p=(1 / 6, 1 / 6, 1 / 6, 1 / 2))
     streams = {}
     for number, modality in enumerate(("face", "scene", "audio")):
-        values = noise * rng.standard_normal((n_rows, width))
-        values[labels == number, :2] += 2.5
-        values[labels == 3, 2:4] += 2.5
-        streams[modality] = values
+        streams[modality] = rng.standard_normal((n_rows, width))
+        streams[modality][labels == number, :2] += 2.5
     return make_table(np.arange(n_rows), **streams), labels

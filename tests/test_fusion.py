@@ -6,7 +6,8 @@ import pytest
 from synthetic import crossed_signs
 from torch import nn
 
-from featmer import FusionClassifier, LinearClassifier
+from featmer import FusionClassifier
+from featmer.baselines import LinearClassifier
 from featmer.nn import CrossModal, Encoders, Gated, Head, M2FNet, PreFusion, Transformer
 
 SIZES = {"hidden": 32, "dropout": 0.0}

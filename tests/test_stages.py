@@ -155,12 +155,11 @@ def test_a_dropped_token_is_as_if_it_had_never_been(streams):
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_missing_stream_costs_most_where_it_alone_shows(seed):
+def test_without_the_face_a_class_that_it_alone_shows_suffers_most(seed):
     test, labels = planted_streams(seed + 100)
     model = omni(epochs=8, random_state=seed).fit(*planted_streams(seed))
     whole = recall_score(labels, model.predict(test), average=None)
-    assert whole.mean() > 0.75
-    for number, modality in enumerate(STREAMS):
-        fall = whole - recall_score(labels, model.predict(without(test, modality)), average=None)
-        assert fall.argmax() == number
-        assert fall[number] > 0.1
+    assert whole.mean() > 0.8
+    fall = whole - recall_score(labels, model.predict(without(test, "face")), average=None)
+    assert fall.argmax() == 0
+    assert fall[0] > 0.5

@@ -180,16 +180,12 @@ class FusionEstimator(TorchEstimator):
         curriculum: Callable[[int], NDArray[np.bool_]] | None,
     ) -> list[dict[str, float]]:
         """Train stage by stage; return the history."""
-        head = cast(Head, self.module_[1])
-        if not self.stages:
-            checkpoint = self._checkpoint(plan, examples, watched)
-            return train(head, self.objective_, examples, watched, plan, curriculum=curriculum, checkpoint=checkpoint)
-        history = []
-        for number, parts in enumerate(self.stages, start=1):
+        head, history = cast(Head, self.module_[1]), []
+        for number, parts in enumerate(self.stages or ("all",), start=1):
             head.learn_only(*([parts] if isinstance(parts, str) else parts))
             checkpoint = self._checkpoint(plan, examples, watched, parts)
             learnt = train(head, self.objective_, examples, watched, plan, curriculum=curriculum, checkpoint=checkpoint)
-            history += [{"stage": number, **entry} for entry in learnt]
+            history += [{"stage": number, **entry} if self.stages else entry for entry in learnt]
         return history
 
     def _curriculum(self, table: FeatureTable, targets: NDArray[Any]) -> Callable[[int], NDArray[np.bool_]] | None:
@@ -211,7 +207,7 @@ class FusionEstimator(TorchEstimator):
         return rows
 
     def _checkpoint(
-        self, plan: Plan, examples: Examples, watched: Examples | None, stage: str | Sequence[str] | None = None
+        self, plan: Plan, examples: Examples, watched: Examples | None, stage: str | Sequence[str]
     ) -> Checkpoint | None:
         """Return the place of this fit's unfinished state: its name tells data and settings apart."""
         if self.checkpoint is None:
