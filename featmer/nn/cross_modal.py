@@ -165,6 +165,6 @@ class CrossModal(Head):
         own, others = frames[number], frames[:number] + frames[number + 1 :]
         if not others:
             return own
-        looks = zip(self.at_others[number], others, strict=True)
+        looks = zip(self.at_others[number].children(), others, strict=True)
         seen = [look(own, other) * other.real.any(1)[:, None, None] for look, other in looks]
         return Frames(own.values + self.join_seen[number](torch.cat(seen, dim=-1)), own.real)
