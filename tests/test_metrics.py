@@ -19,6 +19,7 @@ LABELS = ["anger", "joy", "neutral", "sadness"]
 ANSWERS = st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), min_size=1, max_size=40)
 THOUSANDTHS = st.integers(-1000, 1000).map(lambda number: number / 1000)
 VALUES = st.lists(st.tuples(THOUSANDTHS, THOUSANDTHS), min_size=2, max_size=40)
+GRADES = st.lists(st.tuples(st.integers(-3, 12), st.integers(-3, 12)), min_size=1, max_size=40)
 REFERENCES = {
     "accuracy": reference.accuracy_score,
     "f1_weighted": lambda t, p: reference.f1_score(t, p, average="weighted", zero_division=0),
@@ -188,3 +189,32 @@ def test_what_cannot_be_scored_says_so() -> None:
         metrics.log_loss(["joy"], [[1.0]], ["fear", "joy"])
     with pytest.raises(ValueError, match="no predict_proba"):
         METRICS["ece"].score(Outcomes.of_labels(["joy"], ["joy"]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(grades=GRADES, k=st.integers(0, 4))
+def test_accuracy_within_counts_steps_and_exact_hits(grades: list[tuple[int, int]], k: int) -> None:
+    target, prediction = np.transpose(grades)
+    score = metrics.accuracy_within(target, prediction, k)
+    assert score == pytest.approx((np.abs(target - prediction) <= k).mean())
+    assert (
+        score
+        == metrics.accuracy_within(target.astype(str), prediction, k)
+        == metrics.accuracy_within(-target, -prediction, k)
+    )
+    assert (
+        score <= metrics.accuracy_within(target, prediction, k + 1) <= metrics.accuracy_within(target, prediction, 15)
+    )
+    assert metrics.accuracy_within(target, prediction, 0) == metrics.accuracy(target, prediction)
+
+
+def test_accuracy_within_by_name_and_what_it_cannot_count() -> None:
+    metric = find_metric("accuracy_within:2")
+    outcomes = Outcomes.of_labels([1, 2, 10], [3, 5, 9])
+    assert metric.score(outcomes) == pytest.approx(2 / 3)
+    groups = np.array([0, 1, 1])
+    assert metric.summary.finish(metric.summary.sums(outcomes, groups, 2)).tolist() == [1.0, 0.5]
+    with pytest.raises(ValueError, match="whole number of steps"):
+        find_metric("accuracy_within:one")
+    with pytest.raises(ValueError, match="whole numbers, such as 1 to 7.*joy"):
+        metrics.accuracy_within([1, "joy"], [1, 2])

@@ -28,6 +28,12 @@ def hits_of_label(label: str, outcomes: Outcomes, groups: NDArray, n_groups: int
     return _sum_by_group([true & predicted, true, predicted, np.ones_like(true)], groups, n_groups)
 
 
+def hits_within(k: int, outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
+    """Sum the rows whose label is at most k steps off, and rows."""
+    steps = np.abs(_whole_numbers(outcomes.target) - _whole_numbers(outcomes.prediction))
+    return _mean_sums(np.where(steps <= k, 1.0, 0.0), groups, n_groups)
+
+
 def log_losses(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
     """Sum minus the logarithm of the true label's probability, and rows."""
     rows = np.arange(len(outcomes.target))
@@ -60,6 +66,13 @@ def signs(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
     cell = (2 * groups + (outcomes.target > 0)) * 2 + (outcomes.prediction > 0)
     counts = np.bincount(cell[outcomes.target != 0], minlength=4 * n_groups)
     return counts.reshape(n_groups, 2, 2).astype(float)
+
+
+def _whole_numbers(labels: NDArray) -> NDArray[np.int64]:
+    try:
+        return labels.astype(np.int64)
+    except ValueError as error:
+        raise ValueError(f"Steps need labels that are whole numbers, such as 1 to 7: {error}.") from error
 
 
 def _mean_sums(values: NDArray, groups: NDArray, n_groups: int) -> NDArray:

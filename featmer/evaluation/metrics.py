@@ -22,6 +22,7 @@ from featmer.evaluation.outcomes import Outcomes
 Needs = Literal["labels", "probabilities", "values"]
 PER_CLASS = "f1_per_class"
 F1_OF = "f1:"
+WITHIN = "accuracy_within:"
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,29 @@ def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     0.5
     """
     return _score_labels(sums.accuracy, y_true, y_pred)
+
+
+def accuracy_within(y_true: ArrayLike, y_pred: ArrayLike, k: int = 1) -> float:
+    """Return the share of rows whose label is at most ``k`` steps off; exact hits count.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_rows,)
+        True and predicted labels of an ordered scale: whole numbers, also written as text.
+    k : int, default=1
+        Steps, 0 or more; 0 is plain accuracy.
+
+    Raises
+    ------
+    ValueError
+        If a label is no whole number.
+
+    Examples
+    --------
+    >>> accuracy_within([1, 5, 7], [1, 4, 2]), accuracy_within([1, 5, 7], [1, 4, 2], k=0)
+    (0.6666666666666666, 0.3333333333333333)
+    """
+    return _score(partial(sums.hits_within, k), sums.mean, Outcomes.of_labels(y_true, y_pred))
 
 
 def f1_weighted(y_true: ArrayLike, y_pred: ArrayLike) -> float:
@@ -297,7 +321,7 @@ def sign_f1(y_true: ArrayLike, y_pred: ArrayLike) -> float:
 
 
 def find_metric(metric: str | Metric) -> Metric:
-    """Return a metric by name; ``"f1:<label>"`` is the F1 of one label.
+    """Return a metric by name; ``"f1:<label>"`` is the F1 of one label, ``"accuracy_within:<k>"`` takes k steps off.
 
     Raises
     ------
@@ -306,8 +330,8 @@ def find_metric(metric: str | Metric) -> Metric:
 
     Examples
     --------
-    >>> find_metric("ccc").label, find_metric("f1:joy").label
-    ('CCC', 'F1 of joy')
+    >>> find_metric("ccc").label, find_metric("f1:joy").label, find_metric("accuracy_within:1").label
+    ('CCC', 'F1 of joy', 'accuracy within 1')
     """
     if isinstance(metric, Metric):
         return metric
@@ -315,6 +339,12 @@ def find_metric(metric: str | Metric) -> Metric:
         label = metric.removeprefix(F1_OF)
         summary = Summary(partial(sums.hits_of_label, label), sums.f1_of_label)
         return Metric(metric, f"F1 of {label}", partial(_f1_of_label, label), summary=summary)
+    if metric.startswith(WITHIN):
+        k = metric.removeprefix(WITHIN)
+        if not k.isdecimal():
+            raise ValueError(f"Got metric {metric!r}, expected a whole number of steps, as in '{WITHIN}1'.")
+        summary = Summary(partial(sums.hits_within, int(k)), sums.mean)
+        return Metric(metric, f"accuracy within {k}", partial(accuracy_within, k=int(k)), summary=summary)
     check_name(metric, METRICS, "metric")
     return METRICS[metric]
 

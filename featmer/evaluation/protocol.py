@@ -75,8 +75,8 @@ def evaluate(
     splitter : str, splitter, scikit-learn splitter or list of row numbers, default="by_dialogue"
         As for `featmer.evaluation.splits.make_splits`.
     metrics : iterable of str or Metric, default=None
-        Names in ``METRICS``, ``"f1:<label>"``, or ``"f1_per_class"`` for all labels; the first is the one to rank
-        by. None takes those that fit the target.
+        Names in ``METRICS``, ``"f1:<label>"``, ``"f1_per_class"`` for all labels, or ``"accuracy_within:<k>"``; the
+        first is the one to rank by. None takes those that fit the target.
     seeds : iterable of int, default=(0,)
         Each fold is run once a seed.
     n_jobs : int, default=1

@@ -189,7 +189,8 @@ def make_splits(splitter: Any, segments: pd.DataFrame, labels: ArrayLike | None 
     Parameters
     ----------
     splitter : str, splitter, scikit-learn splitter, or iterable of pairs or triples
-        A name in `SPLITTERS`; an object of this module; one of scikit-learn's, whose groups will be the dialogues;
+        A name in `SPLITTERS`; an object of this module; one of scikit-learn's, whose groups will be the dialogues,
+        such as ``LeaveOneGroupOut()`` for one film at a time;
         or row numbers (train, test) or (train, valid, test). Without a validation part, whole dialogues of the
         training rows become one.
     segments : DataFrame of n_rows rows

@@ -16,6 +16,7 @@ from featmer.nn.pre_fusion import PreFusion
 from featmer.nn.reallocation import reallocate
 from featmer.nn.recurrent import DialogueRNN, Recurrent
 from featmer.nn.standardise import Standardise
+from featmer.nn.streams import Stepwise, WindowedLSTM
 from featmer.nn.transformer import Transformer
 
 HEADS: dict[str, type[Head]] = {
@@ -33,6 +34,8 @@ HEADS: dict[str, type[Head]] = {
     "compressor": Compressor,
     "graph": DialogueGCN,
     "mmgcn": MMGCN,
+    "stepwise": Stepwise,
+    "windowed": WindowedLSTM,
 }
 
 __all__ = [
@@ -58,6 +61,8 @@ __all__ = [
     "RelationalGraphLayer",
     "SelectiveSSM",
     "Standardise",
+    "Stepwise",
     "Transformer",
+    "WindowedLSTM",
     "reallocate",
 ]

@@ -1,0 +1,65 @@
+"""Time an epoch of every head beside the whole fit of LightGBM and of the linear model, on a table as large as MELD.
+
+    python benchmarks/heads.py
+    python benchmarks/heads.py --only mamba graph boosted
+
+Everything runs on one thread. A head is timed over some epochs after a first one that is not counted; ratios are to an
+epoch of the plain padded loop of `recurrent.py`, timed before and after all others, the shorter counting. The labels
+follow seven features through noise: on labels of pure chance LightGBM would stop at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+import pandas as pd
+import torch
+from recurrent import N_CLASSES, N_ROWS, fitted, make_table, plain_epochs
+from threadpoolctl import threadpool_limits
+
+from featmer import BoostedClassifier, FeatureTable
+from featmer.baselines import LinearClassifier
+from featmer.nn import HEADS
+
+WHOLE = {"boosted": BoostedClassifier(n_jobs=1, random_state=0), "linear": LinearClassifier()}
+
+
+def cost(name: str, table: FeatureTable, labels: np.ndarray, epochs: int) -> tuple[str, float, int | None]:
+    """Return what was timed, its seconds, and the parameters."""
+    if name in WHOLE:
+        start = time.perf_counter()
+        model = WHOLE[name].fit(table, labels)
+        return "fit", time.perf_counter() - start, getattr(model, "n_parameters_", None)
+    fitted(HEADS[name](), table, labels, 1)
+    model = fitted(HEADS[name](), table, labels, epochs)
+    return "epoch", model.seconds_per_epoch_, model.n_parameters_
+
+
+def main() -> None:
+    """Print a row each, then all of them in order."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", default=[*HEADS, *WHOLE], choices=[*HEADS, *WHOLE], metavar="NAME")
+    parser.add_argument("--epochs", type=int, default=2, help="counted epochs")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    table, _ = make_table()
+    noise = np.random.default_rng(0).gumbel(size=(N_ROWS, N_CLASSES))
+    labels = (table.blocks["text"].values[:, :N_CLASSES] + noise).argmax(1)
+    plain_epochs(table, labels, 1)
+    plain = [plain_epochs(table, labels, arguments.epochs)]
+    rows = {}
+    with threadpool_limits(1):
+        for name in arguments.only:
+            rows[name] = cost(name, table, labels, arguments.epochs)
+            print(f"{name}: {rows[name][1]:.2f} s", flush=True)
+    plain.append(plain_epochs(table, labels, arguments.epochs))
+    print(f"plain loop: {plain[0]:.2f} s before, {plain[1]:.2f} s after")
+    costs = pd.DataFrame.from_dict(rows, "index", columns=["of", "seconds", "parameters"]).sort_values("seconds")
+    costs.insert(2, "ratio", costs["seconds"] / min(plain))
+    print(costs.astype({"parameters": "Int64"}).round(2).to_string())
+
+
+if __name__ == "__main__":
+    main()
