@@ -14,15 +14,15 @@ from featmer.nn.attention import AttentionBlock, TurnAttention, only
 from featmer.nn.encoders import Encoders, FramePlace, Frames, heard
 from featmer.nn.head import Head
 
-MANY = 2**14  # frames of a batch; with more, layers are computed twice rather than remembered
+MANY = 2**14  # frames that are worked on at once
 
 
 class CrossModalTransformer(nn.Module):
     """Let frames look at the frames of another modality, or at each other, layer by layer.
 
     Every layer looks at the other modality as it was at the start. Attention is not kept in memory, whatever the number
-    of frames; with more than 16,384 frames in a batch, nor is what is within the layers, which training then computes
-    a second time.
+    of frames. Of more than 16,384 frames, some rows are worked on at a time, and what happens within the layers is not
+    kept either: training computes it a second time.
 
     Parameters
     ----------
@@ -63,15 +63,16 @@ class CrossModalTransformer(nn.Module):
             The frames, changed.
         """
         seen = others or frames
-        bias = only(heard(seen.real), seen.values.dtype)
-        if torch.is_grad_enabled() and max(frames.real.numel(), seen.real.numel()) > MANY:
-            changed: Tensor = checkpoint(
-                self._changed, frames.values, others and others.values, bias, use_reentrant=False
-            )
-            return changed
-        return self._changed(frames.values, others and others.values, bias)
+        n_rows = max(1, MANY // max(frames.values.shape[1], seen.values.shape[1]))
+        given = [frames.values, only(heard(seen.real), seen.values.dtype)]
+        if others is not None:
+            given.append(others.values)
+        if len(frames.values) <= n_rows:
+            return self._changed(*given)
+        pieces = zip(*(each.split(n_rows) for each in given), strict=True)
+        return torch.cat([checkpoint(self._changed, *piece, use_reentrant=False) for piece in pieces])
 
-    def _changed(self, values: Tensor, others: Tensor | None, bias: Tensor) -> Tensor:
+    def _changed(self, values: Tensor, bias: Tensor, others: Tensor | None = None) -> Tensor:
         for block in self.blocks:
             values = block(values, bias, others=others)
         return self.norm(values)
