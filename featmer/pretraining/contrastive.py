@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from featmer.collate import Batch
-from featmer.nn import Encoders
 from featmer.objectives import Objective
 from featmer.pretraining.base import Pretraining
+from featmer.pretraining.views import Views
 from featmer.table import FeatureTable
 
 
@@ -140,44 +140,21 @@ class PairwiseContrastive(Pretraining):
 
     def encoder(self, in_features: Mapping[str, int], sequences: Collection[str]) -> nn.Module:
         """Make an encoder a modality; see :class:`Pretraining`."""
-        return Views(in_features, self.hidden, self.dropout, sequences)
+        return TwoViews(in_features, self.hidden, self.dropout, sequences)
 
     def pretext(self, table: FeatureTable, y: ArrayLike | None) -> tuple[Objective, Tensor]:
         """Tell rows apart between every two modalities; see :class:`Pretraining`."""
         return PairwiseLoss(tuple(self.modalities_), self.temperature).build(self.hidden), torch.zeros(len(table))
 
 
-class Views(nn.Module):
-    """An embedding a modality; of a single modality, two while training, under different dropout.
-
-    Parameters
-    ----------
-    in_features, hidden, dropout, sequences
-        As :class:`featmer.nn.Encoders` takes them.
-    """
-
-    def __init__(
-        self, in_features: Mapping[str, int], hidden: int, dropout: float, sequences: Collection[str] = ()
-    ) -> None:
-        super().__init__()
-        self.encoders = Encoders(in_features, hidden, dropout, sequences)
+class TwoViews(Views):
+    """An embedding a modality; of a single modality, two while training, under different dropout."""
 
     def forward(self, batch: Batch) -> Tensor:
-        """Embed a batch.
-
-        Parameters
-        ----------
-        batch : Batch
-            Standardised rows.
-
-        Returns
-        -------
-        Tensor, shape (n_rows, n_views, hidden)
-            Zeros where a modality is missing.
-        """
-        views = self.encoders(batch)[0]
+        """Embed a batch; see :class:`Views`."""
+        views = super().forward(batch)
         if self.training and views.shape[1] == 1:
-            views = torch.cat([views, self.encoders(batch)[0]], dim=1)
+            views = torch.cat([views, super().forward(batch)], dim=1)
         return views
 
 

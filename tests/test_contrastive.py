@@ -1,0 +1,60 @@
+"""Pairwise contrastive pre-training: what its loss is blind to, and that few labels go farther after it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from synthetic import make_views
+
+from featmer import Block, FeatureTable
+from featmer.collate import TensorTable
+from featmer.pretraining import PairwiseContrastive, info_nce
+from featmer.pretraining.contrastive import PairwiseLoss
+
+
+@pytest.fixture
+def views():
+    return torch.randn(2, 50, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def test_swapping_reordering_and_rescaling_change_nothing(views):
+    loss = info_nce(*views, 0.1)
+    order = torch.randperm(50, generator=torch.Generator().manual_seed(1))
+    lengths = torch.linspace(0.1, 9, 50, dtype=torch.float64)[:, None]
+    for same in (views.flip(0), views[:, order], views * lengths, views * 1e3):
+        torch.testing.assert_close(info_nce(*same, 0.1), loss, rtol=0, atol=1e-6)
+
+
+def test_equal_views_are_easy_and_random_ones_are_not(views):
+    assert info_nce(views[0], views[0], 0.1) < 0.1
+    assert info_nce(*views, 0.1) > math.log(50)
+    torch.testing.assert_close(info_nce(*views, 1e6), torch.tensor(math.log(50), dtype=torch.float64))
+
+
+def test_the_loss_is_the_mean_over_pairs_of_the_rows_that_have_both(tiny_table):
+    tensors = TensorTable(tiny_table, dtype=torch.float64)
+    batch = tensors.batch(torch.arange(tensors.n_rows))
+    outputs = torch.randn(tensors.n_rows, 3, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    objective = PairwiseLoss(tiny_table.modalities).build(8).double()
+    projected = [projection(outputs[:, number]) for number, projection in enumerate(objective.projections)]
+    present = [~torch.tensor(block.missing) for block in tiny_table.blocks.values()]
+    expected = [
+        info_nce(projected[one][present[one] & present[other]], projected[other][present[one] & present[other]], 0.1)
+        for one in range(3)
+        for other in range(3)
+        if one != other
+    ]
+    torch.testing.assert_close(objective.loss(outputs, torch.zeros(1), batch), torch.stack(expected).mean())
+
+
+def test_rows_without_a_pair_teach_nothing_and_break_nothing():
+    values = np.arange(12.0)[:, None] + [[0.0, 1.0]]
+    audio, face = values.copy(), values.copy()
+    audio[::2], face[1::2] = np.nan, np.nan
+    segments = make_views(0, 12)[0].segments
+    blocks = {"audio": Block(audio, ["audio.a", "audio.b"]), "face": Block(face, ["face.a", "face.b"])}
+    model = PairwiseContrastive(hidden=4, epochs=3, random_state=0).fit(FeatureTable(segments, blocks))
+    assert [entry["loss"] for entry in model.history_] == [0, 0, 0]
