@@ -69,7 +69,7 @@ class TableEstimator(BaseEstimator):
         return FeatureTable(segments, {ARRAY_MODALITY: Block(values, [f"{ARRAY_MODALITY}.{c}" for c in columns])})
 
 
-def encode_labels(y: ArrayLike, n_rows: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def encode_labels(y: ArrayLike | None, n_rows: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return the sorted classes and each row's class number.
 
     Parameters
@@ -169,7 +169,7 @@ def hold_out_dialogues(table: FeatureTable, share: float, seed: int) -> tuple[ND
     return next(splitter.split(rows, groups=dialogues))
 
 
-def _check_target(y: ArrayLike, n_rows: int) -> NDArray[Any]:
+def _check_target(y: ArrayLike | None, n_rows: int) -> NDArray[Any]:
     if y is None:
         raise ValueError("This estimator requires y to be passed, but the target y is None.")
     target = np.asarray(y)

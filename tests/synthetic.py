@@ -86,18 +86,16 @@ def make_views(seed, n_rows, *, n_labels=2, shared=8, private=12, width=24, nois
     return FeatureTable(segments, blocks), labels
 
 
-def make_clusters(seed, n_rows, *, n_labels=7, clusters=3, latent=4, width=20, nuisance=20, noise=0.2):
-    """Return a table of audio, and labels: each label is several clusters, bent into more dimensions, beside noise."""
+def make_clusters(seed, n_rows, *, n_labels=7, latent=4, width=8, nuisance=40, noise=0.2):
+    """Return a table of audio, and labels: a cluster a label, bent into more dimensions, beside much noise."""
     world, rng = np.random.default_rng(seed), np.random.default_rng([seed, n_rows])
-    centres = 2 * world.standard_normal((n_labels * clusters, latent))
-    cluster = rng.integers(len(centres), size=n_rows)
-    hidden = centres[cluster] + 0.7 * rng.standard_normal((n_rows, latent))
+    centres = 2 * world.standard_normal((n_labels, latent))
+    labels = rng.integers(n_labels, size=n_rows)
+    hidden = centres[labels] + 0.7 * rng.standard_normal((n_rows, latent))
     bent = np.tanh(hidden @ world.standard_normal((latent, width)) / latent**0.5)
     values = np.column_stack([bent + noise * rng.standard_normal(bent.shape), rng.standard_normal((n_rows, nuisance))])
     segments = pd.DataFrame({"dialogue": np.arange(n_rows), "turn": 0})
-    return FeatureTable(segments, {"audio": Block(values, [f"audio.{i}" for i in range(values.shape[1])])}), (
-        cluster % n_labels
-    )
+    return FeatureTable(segments, {"audio": Block(values, [f"audio.{i}" for i in range(width + nuisance)])}), labels
 
 
 def make_dialogues(speakers, values):

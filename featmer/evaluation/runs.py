@@ -312,8 +312,10 @@ def _no_score(part: Any, metric: Metric, n_rows: int, error: str) -> dict[str, A
 
 
 def _count_parameters(model: Any) -> float:
-    """Return the number of learned weights, where a model tells it."""
-    model = model[-1] if hasattr(model, "named_steps") else model
+    """Return the number of learned weights, where a model tells it; those of a pipeline's steps add up."""
+    if hasattr(model, "named_steps"):
+        counts = [_count_parameters(step) for step in model.named_steps.values()]
+        return float(np.nansum(counts)) if np.isfinite(counts[-1]) else np.nan
     if hasattr(model, "n_parameters_"):
         return float(model.n_parameters_)
     if hasattr(model, "coef_"):

@@ -60,9 +60,10 @@ class PairwiseContrastive(Pretraining):
     fused, so that any modality can be used alone afterwards. The loss looks at a projection of the embeddings, which
     is thrown away; the embeddings themselves come out.
 
-    The published code takes the pair itself out of the loss, as one does where both views are of one modality; here it
-    is what is to be found, as the paper says. A table of one modality has no pairs: two passes with different dropout
-    are then each other's pair.
+    The projection is linear: behind the paper's perceptron more of what a modality shares with no other stayed in the
+    embeddings. The published code takes the pair itself out of the loss, as one does where both views are of one
+    modality; here it is what is to be found, as the paper says. A table of one modality has no pairs: two passes with
+    different dropout are then each other's pair.
 
     Parameters
     ----------
@@ -72,11 +73,11 @@ class PairwiseContrastive(Pretraining):
         Width of each modality's embedding and of its projection.
     dropout : float, default=0.1
         Share of features and of hidden entries set to zero in training.
-    temperature : float, default=0.1
+    temperature : float, default=0.3
         Divides the likenesses; see :func:`info_nce`.
-    lr : float, default=1e-3
+    lr : float, default=3e-3
         Highest learning rate of AdamW.
-    weight_decay : float, default=1e-2
+    weight_decay : float, default=0.1
         Decay of the weights.
     epochs : int, default=50
         Passes over the rows.
@@ -117,9 +118,9 @@ class PairwiseContrastive(Pretraining):
         *,
         hidden: int = 64,
         dropout: float = 0.1,
-        temperature: float = 0.1,
-        lr: float = 1e-3,
-        weight_decay: float = 1e-2,
+        temperature: float = 0.3,
+        lr: float = 3e-3,
+        weight_decay: float = 0.1,
         epochs: int = 50,
         batch_size: int = 128,
         random_state: int | np.random.RandomState | None = None,
@@ -165,7 +166,7 @@ class PairwiseLoss(Objective):
     ----------
     modalities : tuple of str
         In the order of the views; a single one has two views.
-    temperature : float, default=0.1
+    temperature : float, default=0.3
         Divides the likenesses.
 
     Examples
@@ -177,17 +178,14 @@ class PairwiseLoss(Objective):
     tensor(1.0986, grad_fn=<MeanBackward0>)
     """
 
-    def __init__(self, modalities: tuple[str, ...], temperature: float = 0.1) -> None:
+    def __init__(self, modalities: tuple[str, ...], temperature: float = 0.3) -> None:
         super().__init__()
         self.modalities = modalities
         self.temperature = temperature
 
     def build(self, n_outputs: int) -> Self:
         """Make a projection a modality, as wide as the embeddings; see :class:`Objective`."""
-        self.projections = nn.ModuleList(
-            nn.Sequential(nn.Linear(n_outputs, 2 * n_outputs), nn.ReLU(), nn.Linear(2 * n_outputs, n_outputs))
-            for _ in self.modalities
-        )
+        self.projections = nn.ModuleList(nn.Linear(n_outputs, n_outputs) for _ in self.modalities)
         return self
 
     def loss(self, outputs: Tensor, targets: Tensor, batch: Batch) -> Tensor:

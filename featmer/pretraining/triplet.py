@@ -227,8 +227,8 @@ class AdaptiveMarginTriplet(Objective):
     def _loss(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         """Return the weighted sum of the three terms."""
         pairs = ((anchor, positive), (anchor, negative), (positive, negative))
-        distances = [torch.linalg.vector_norm(first - second, dim=1) for first, second in pairs]
-        triplets = adaptive_margin_loss(*distances, orientation=self.orientation).mean()
+        near, far, across = (torch.linalg.vector_norm(first - second, dim=1) for first, second in pairs)
+        triplets = adaptive_margin_loss(near, far, across, self.orientation).mean()
         terms = torch.stack([triplets, *torch.stack([spread_terms(z) for z in (anchor, positive, negative)]).mean(0)])
         return (terms * terms.new_tensor(self.weights)).sum()
 
