@@ -13,6 +13,8 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from sklearn.base import is_classifier, is_regressor
 
+from featmer.nn import HEADS
+
 CONF = Path(__file__).parents[1] / "conf"
 PRESETS = sorted(path.relative_to(CONF).with_suffix("") for path in CONF.glob("*/*.yaml"))
 
@@ -64,6 +66,12 @@ def test_a_model_is_a_classifier_or_a_regressor_as_told(preset: str) -> None:
         models = instantiate(composed(f"model={preset}", f"kind={kind}").model, _convert_="all")
         assert models
         assert all(map(fits, models.values())), f"write ${{kind}} for Classifier in {preset}"
+
+
+def test_every_head_is_on_the_leaderboards() -> None:
+    assert set(composed("model=heads").model) == set(HEADS), "name the preset of a new head in conf/model/heads.yaml"
+    for experiment in ("meld", "meld_feats", "mosi", "ravdess"):
+        assert set(composed(f"experiment={experiment}").model) > {*HEADS, "linear", "boosted", "contrastive"}
 
 
 def test_the_main_job_compares_what_it_should() -> None:
