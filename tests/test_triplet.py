@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+from synthetic import make_clusters
 
 from featmer import FusionClassifier
 from featmer.collate import TensorTable
@@ -80,3 +83,23 @@ def test_labels_reach_it_through_a_fusion_model(tiny_table):
     alone = kind.fit(tiny_table, labels)
     model.fit(tiny_table, labels)
     np.testing.assert_array_equal(model.pretraining_.transform(tiny_table), alone.transform(tiny_table))
+
+
+def agreement(train, labels, test, answers):
+    """Return how often the 15 nearest neighbours tell the label."""
+    return KNeighborsClassifier(15).fit(np.asarray(train), labels).score(np.asarray(test), answers)
+
+
+@pytest.mark.slow
+def test_neighbours_agree_more_and_after_the_literal_formula_less():
+    raw, sound, literal = [], [], []
+    for seed in (0, 1, 2):
+        table, labels = make_clusters(seed, 2400)
+        train, test, seen, answers = table[:1400], table[1400:], labels[:1400], labels[1400:]
+        scaler = StandardScaler().fit(train)
+        raw.append(agreement(scaler.transform(train), seen, scaler.transform(test), answers))
+        for orientation, scores in (("similarity", sound), ("literal", literal)):
+            model = TripletEmbedder(orientation=orientation, random_state=seed).fit(train, seen)
+            scores.append(agreement(model.transform(train), seen, model.transform(test), answers))
+    assert np.mean(sound) >= np.mean(raw) + 0.04
+    assert np.mean(literal) <= np.mean(sound) - 0.2

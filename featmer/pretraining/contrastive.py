@@ -71,9 +71,9 @@ class PairwiseContrastive(Pretraining):
         Which modalities of the table to use; None for all.
     hidden : int, default=64
         Width of each modality's embedding and of its projection.
-    dropout : float, default=0.1
+    dropout : float, default=0.05
         Share of features and of hidden entries set to zero in training.
-    temperature : float, default=0.3
+    temperature : float, default=0.2
         Divides the likenesses; see :func:`info_nce`.
     lr : float, default=3e-3
         Highest learning rate of AdamW.
@@ -117,8 +117,8 @@ class PairwiseContrastive(Pretraining):
         modalities: Iterable[str] | None = None,
         *,
         hidden: int = 64,
-        dropout: float = 0.1,
-        temperature: float = 0.3,
+        dropout: float = 0.05,
+        temperature: float = 0.2,
         lr: float = 3e-3,
         weight_decay: float = 0.1,
         epochs: int = 50,
@@ -166,7 +166,7 @@ class PairwiseLoss(Objective):
     ----------
     modalities : tuple of str
         In the order of the views; a single one has two views.
-    temperature : float, default=0.3
+    temperature : float, default=0.2
         Divides the likenesses.
 
     Examples
@@ -178,7 +178,7 @@ class PairwiseLoss(Objective):
     tensor(1.0986, grad_fn=<MeanBackward0>)
     """
 
-    def __init__(self, modalities: tuple[str, ...], temperature: float = 0.3) -> None:
+    def __init__(self, modalities: tuple[str, ...], temperature: float = 0.2) -> None:
         super().__init__()
         self.modalities = modalities
         self.temperature = temperature

@@ -85,7 +85,7 @@ class TripletEmbedder(Pretraining):
         Weight of the covariance between dimensions.
     variance_weight : float, default=1.0
         Weight of the dimensions' want of variance.
-    lr : float, default=1e-3
+    lr : float, default=3e-3
         Highest learning rate of AdamW.
     weight_decay : float, default=1e-2
         Decay of the weights.
@@ -127,7 +127,7 @@ class TripletEmbedder(Pretraining):
         triplet_weight: float = 20.0,
         covariance_weight: float = 5.0,
         variance_weight: float = 1.0,
-        lr: float = 1e-3,
+        lr: float = 3e-3,
         weight_decay: float = 1e-2,
         epochs: int = 50,
         batch_size: int = 128,
