@@ -12,7 +12,7 @@ from synthetic import distant_cue, make_table, segment_moods
 
 from featmer import FusionClassifier
 from featmer.collate import collate
-from featmer.nn import Answers, BroadMamba, Mamba, SelectiveSSM
+from featmer.nn import Answers, BroadMamba, Mamba, SelectiveSSM, Transformer
 from featmer.nn.broad import ProbabilityGuided
 from featmer.training.steps import Plan, Stepper
 
@@ -127,11 +127,14 @@ def test_a_cue_anywhere_in_a_stretch_fixes_its_mood(seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("context", ["past", "both"])
-def test_a_cue_two_hundred_turns_ago_is_remembered(context):
+@pytest.mark.parametrize(
+    ("kind", "context", "epochs"), [(Mamba, "past", 30), (Mamba, "both", 30), (Transformer, "past", 12)]
+)
+def test_a_cue_two_hundred_turns_ago_is_remembered(kind, context, epochs):
+    """A graph limited to a window does not reach it; see test_graph.py."""
     train, (table, labels) = distant_cue(0, 128), distant_cue(1, 64)
-    head = Mamba(hidden=16, dropout=0.0, context=context)
-    model = FusionClassifier(head, lr=1e-2, epochs=30, batch_size=1600, validation_share=0, random_state=0)
+    head = kind(hidden=16, dropout=0.0, context=context)
+    model = FusionClassifier(head, lr=1e-2, epochs=epochs, batch_size=1600, validation_share=0, random_state=0)
     last = table.segments["turn"].to_numpy() == 200
     assert (model.fit(*train).predict(table) == labels)[last].mean() > 0.95
 

@@ -154,13 +154,14 @@ class DialogueGCN(Head):
 
     Notes
     -----
-    Where this is not the paper: the second layer takes a mean, not a sum, and the last step adds to e_i, not replaces
-    it; with either as in the paper, relations helped far less in featmer's tests. The last step looks at the window,
-    not at all of the dialogue, so that `future=0` suits live use. Bilinear scores are divided by the root of the
-    width. The authors' program has no activation between or after the two layers, which the paper has and this has; it
-    weighs edges by absolute position, up to the longest dialogue it was made for, where "position" here goes by
-    distance. Its published weighted F1 scores, 64.18 on IEMOCAP and 58.1 on MELD, are of the epoch that was best on the
-    test part; featmer chooses on validation dialogues.
+    Where this is not the paper: the second layer takes a mean, not a sum, with which relations helped hardly at all in
+    featmer's test of emotions that last in a speaker; the memories add to the turn, and the last step to e_i, in place
+    of replacing them, so that a turn's own words are not averaged away; the last step looks at the window, not at all
+    of the dialogue, so that `future=0` suits live use; and bilinear scores are divided by the root of the width.
+
+    The authors' program has no activation between or after the two layers; the paper has, and this has. It weighs edges
+    by absolute position, up to the longest dialogue it was made for; "position" here goes by distance. The score it
+    prints is that of the epoch which was best on the test part; featmer chooses on validation dialogues.
 
     References
     ----------

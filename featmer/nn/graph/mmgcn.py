@@ -143,9 +143,8 @@ class MMGCN(Head):
     -----
     The graph of a dialogue is as good as complete, so time and memory grow with the square of its length; and it knows
     no order of turns, so there is no context of the past alone. In the paper only text has a memory, and only the
-    speaker is told. The authors' program passes a number of layers which the model does not use: it always has 64. Its
-    published weighted F1 scores, 66.22 on IEMOCAP and 58.65 on MELD, are of the epoch that was best on the test part;
-    featmer chooses on validation dialogues.
+    speaker is told. The authors' program is passed a number of layers that its model does not use: it always has 64.
+    The score it prints is that of the epoch which was best on the test part; featmer chooses on validation dialogues.
 
     References
     ----------
