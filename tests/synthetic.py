@@ -206,3 +206,50 @@ def planted_streams(seed, n_rows=1200, width=6):
         streams[modality] = rng.standard_normal((n_rows, width))
         streams[modality][labels == number, :2] += 2.5
     return make_table(np.arange(n_rows), **streams), labels
+
+
+def make_described(seed, n_rows=3000, n_described=400, *, n_labels=6, n_frames=(6, 8)):
+    """Return a table of face and audio sequences with the block `description` for the first rows, and labels.
+
+    Both modalities show the emotion, who the person is, and things of their own, through one layer of saturation and
+    with a strength that drifts; descriptions tell of the emotion alone.
+    """
+    world, rng = np.random.default_rng(seed), np.random.default_rng([seed, n_rows])
+    labels = rng.integers(n_labels, size=n_rows)
+    emotion = world.standard_normal((n_labels, 6))[labels] + 0.5 * rng.standard_normal((n_rows, 6))
+    person = rng.standard_normal((n_rows, 6))
+    blocks = {}
+    for modality, width, frames in zip(("face", "audio"), (16, 12), n_frames, strict=True):
+        latent = np.concatenate([emotion, person, rng.standard_normal((n_rows, 6))], axis=1)
+        mixed = latent @ world.standard_normal((18, 24)) / 18**0.5
+        strength = 1 + 0.5 * rng.standard_normal((n_rows, frames, 1))
+        values = np.tanh(mixed[:, None] * strength) @ world.standard_normal((24, width)) / 24**0.5
+        values += 0.3 * rng.standard_normal(values.shape)
+        blocks[modality] = Block(list(values), [f"{modality}.{i}" for i in range(width)])
+    told = np.tanh(emotion @ world.standard_normal((6, 32))) + 0.3 * rng.standard_normal((n_rows, 32))
+    told[n_described:] = np.nan
+    blocks["description"] = Block(told, [f"description.{i}" for i in range(32)])
+    segments = pd.DataFrame({"dialogue": np.arange(n_rows), "turn": 0})
+    return FeatureTable(segments, blocks), labels
+
+
+def make_guided(seed, n_rows=3000, *, n_labels=8, width=64, noise=2.0):
+    """Return a table of scene and face with the blocks `teacher` and `texts`, and labels.
+
+    Scene and face each show a few numbers behind the label in many noisy features; the teacher's vectors and those of
+    the texts, in one space, tell of the same numbers and of nothing else.
+    """
+    world, rng = np.random.default_rng(seed), np.random.default_rng([seed, n_rows])
+    labels = rng.integers(n_labels, size=n_rows)
+    latent = world.standard_normal((n_labels, 6))[labels] + 0.3 * rng.standard_normal((n_rows, 6))
+    blocks = {}
+    for modality in ("scene", "face"):
+        values = latent @ world.standard_normal((6, width)) / 6**0.5
+        values += noise * rng.standard_normal(values.shape)
+        blocks[modality] = Block(values, [f"{modality}.{i}" for i in range(width)])
+    space = world.standard_normal((6, 16))
+    for guide in ("teacher", "texts"):
+        values = latent @ space + 0.3 * rng.standard_normal((n_rows, 16))
+        blocks[guide] = Block(values, [f"{guide}.{i}" for i in range(16)])
+    segments = pd.DataFrame({"dialogue": np.arange(n_rows), "turn": 0})
+    return FeatureTable(segments, blocks), labels

@@ -67,15 +67,18 @@ def test_a_table_becomes_a_table_of_embeddings(name, fitted, mixed_table):
     embedded = fitted[name].transform(mixed_table)
     assert embedded.segments.equals(mixed_table.segments)
     assert embedded.provenance["made"] == mixed_table.provenance["made"]
-    assert name in embedded.blocks["audio"].names[0]
     assert embedded.feature_names == fitted[name].get_feature_names_out().tolist()
-    for modality, block in mixed_table.blocks.items():
-        same = embedded.blocks[modality]
-        assert same.n_features == 4
-        np.testing.assert_array_equal(same.missing, block.missing)
-        assert same.reasons.tolist() == block.reasons.tolist()
-        assert not np.isnan(same.values[~same.missing]).any()
-    assert embedded.blocks["face"].quality.equals(mixed_table.blocks["face"].quality)
+    assert embedded.modalities == tuple(fitted[name].sources())
+    for made, modalities in fitted[name].sources().items():
+        block, parts = embedded.blocks[made], [mixed_table.blocks[modality] for modality in modalities]
+        assert name in block.names[0]
+        assert block.n_features == 4
+        np.testing.assert_array_equal(block.missing, np.all([part.missing for part in parts], axis=0))
+        assert not np.isnan(block.values[~block.missing]).any()
+        if len(parts) == 1:
+            assert block.reasons.tolist() == parts[0].reasons.tolist()
+        if "face" in modalities:
+            assert block.quality.equals(mixed_table.blocks["face"].quality)
 
 
 @every_kind

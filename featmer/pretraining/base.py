@@ -236,4 +236,7 @@ def _embedded(values: NDArray[np.float64], names: list[str], made_of: Sequence[B
     told = zip(*(block.reasons for block in made_of), strict=True)
     reasons = ["; ".join(dict.fromkeys(row)) if gone else "" for row, gone in zip(told, missing, strict=True)]
     qualities = [block.quality for block in made_of if block.quality is not None]
-    return Block(values, names, reasons=reasons, quality=pd.concat(qualities, axis=1) if qualities else None)
+    quality = pd.concat(qualities, axis=1) if qualities else None
+    if quality is not None:  # extractors that share a clip tell the same of it: once is enough
+        quality = quality.loc[:, ~quality.columns.duplicated()]
+    return Block(values, names, reasons=reasons, quality=quality)
