@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from featmer.table import FeatureTable
 from featmer.training import Examples, Plan, train
 
 FUSED = "fused"
-PATHS = (FUSED, "unimodal")
+PATHS = ("both", FUSED, "unimodal")
 
 
 class UnifiedMasked(Guided, Pretraining):
@@ -50,7 +50,7 @@ class UnifiedMasked(Guided, Pretraining):
     captions : str, default=None
         Block of the vectors of descriptions, missing where there is none; needed in ``fit`` only. None leaves the
         second stage out.
-    paths : iterable of {"fused", "unimodal"}, default=("fused", "unimodal")
+    paths : {"both", "fused", "unimodal"}, default="both"
         Which embeddings the second stage holds against descriptions; each alone has half the weight.
     hidden : int, default=64
         Width of tokens and embeddings.
@@ -111,7 +111,7 @@ class UnifiedMasked(Guided, Pretraining):
         modalities: Iterable[str] | None = None,
         *,
         captions: str | None = None,
-        paths: Iterable[str] = PATHS,
+        paths: Literal["both", "fused", "unimodal"] = "both",
         hidden: int = 64,
         layers: int = 2,
         heads: int = 4,
@@ -174,9 +174,7 @@ class UnifiedMasked(Guided, Pretraining):
         self.history_ = [{"stage": 1, **entry} for entry in history]
         if self.captions is not None:
             described = self._described(table, self.captions, tensors.device)
-            objective = DualPath(
-                tuple(self.modalities_), tuple(self.paths), self.temperature, described.targets.shape[1]
-            )
+            objective = DualPath(tuple(self.modalities_), self.paths, self.temperature, described.targets.shape[1])
             objective = objective.build(self.hidden).to(tensors.device)
             history = train(self.module_[1], objective, described, None, plan)
             self.history_ += [{"stage": 2, **entry} for entry in history]
@@ -356,7 +354,7 @@ class DualPath(Objective):
     ----------
     modalities : tuple of str
         In the order of the views, after the fused one if there are several.
-    paths : tuple of {"fused", "unimodal"}, default=("fused", "unimodal")
+    paths : {"both", "fused", "unimodal"}, default="both"
         Which views count: the fused one in full, each other by half.
     temperature : float, default=0.1
         Divides the likenesses.
@@ -365,7 +363,7 @@ class DualPath(Objective):
     """
 
     def __init__(
-        self, modalities: tuple[str, ...], paths: tuple[str, ...] = PATHS, temperature: float = 0.1, n_text: int = 1
+        self, modalities: tuple[str, ...], paths: str = "both", temperature: float = 0.1, n_text: int = 1
     ) -> None:
         super().__init__()
         self.modalities = modalities
@@ -375,8 +373,7 @@ class DualPath(Objective):
 
     def build(self, n_outputs: int) -> Self:
         """Make a projection a view and one of the descriptions; see :class:`Objective`."""
-        for path in self.paths:
-            check_name(path, PATHS, "path")
+        check_name(self.paths, PATHS, "path")
         self.of_text = nn.Linear(self.n_text, n_outputs)
         n_views = len(self.modalities) + (len(self.modalities) > 1)
         self.of_view = nn.ModuleList(nn.Linear(n_outputs, n_outputs) for _ in range(n_views))
@@ -385,10 +382,10 @@ class DualPath(Objective):
     def loss(self, outputs: Tensor, targets: Tensor, batch: Batch) -> Tensor:
         """Return the weighted sum over the paths, each on the rows that it has; see :class:`Objective`."""
         there = torch.stack([batch.present[name] for name in self.modalities], dim=1)
-        weights = [0.5 * ("unimodal" in self.paths)] * len(self.modalities)
+        weights = [0.5 * (self.paths != FUSED)] * len(self.modalities)
         if len(self.modalities) > 1:
             there = torch.cat([there.any(1, keepdim=True), there], dim=1)
-            weights = [1.0 * (FUSED in self.paths), *weights]
+            weights = [1.0 * (self.paths != "unimodal"), *weights]
         text, total = self.of_text(targets), 0 * outputs.sum()
         for view, (weight, project) in enumerate(zip(weights, self.of_view, strict=True)):
             rows = there[:, view]
