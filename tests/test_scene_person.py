@@ -183,12 +183,12 @@ def test_each_guide_changes_what_is_learned(guided):
 def test_scene_and_person_may_change_places(guided):
     """The fusion is the same for both, so swapping streams and their weights changes nothing."""
     model = small().fit(guided)
-    streams = model.module_[1]
+    streams = model.module_[1].eval()
     swapped = StreamFusion({"face": 6, "scene": 6}, hidden=8, dropout=0.0).eval()
     swapped.encoders.project = streams.encoders.project[::-1]
     swapped.norm, swapped.mix = streams.norm, streams.mix
     batch = collate(guided)
-    torch.testing.assert_close(swapped(batch), streams.eval()(batch))
+    torch.testing.assert_close(swapped(batch), streams(batch))
 
 
 def test_it_says_what_is_wrong_with_guides(guided):

@@ -326,7 +326,7 @@ class Rebuilding(nn.Module):
 
 
 class WeightedContrast(PairwiseLoss):
-    """:class:`PairwiseLoss` with a weight, on the embeddings themselves; 0 where there is but one modality.
+    """:class:`PairwiseLoss` with a weight; 0 where there is but one modality.
 
     Parameters
     ----------
