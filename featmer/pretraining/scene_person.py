@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 import torch
@@ -155,7 +155,7 @@ class ScenePerson(Guided, Pretraining):
     def _learn(self, table: FeatureTable, y: ArrayLike | None, tensors: TensorTable, plan: Plan) -> None:
         objective, targets = self.pretext(table, y)
         examples = Examples(tensors, targets.to(tensors.device))
-        module = MaskedFeatures(self.module_[1], self.mask_ratio).to(tensors.device)
+        module = MaskedFeatures(cast(StreamFusion, self.module_[1]), self.mask_ratio).to(tensors.device)
         self.history_ = train(module, objective.to(tensors.device), examples, None, plan)
 
 

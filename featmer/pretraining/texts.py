@@ -79,7 +79,7 @@ def with_texts(
     for column in labels:
         if column in table.segments:
             _warn_of_leakage(texts, table.segments[column], stacklevel=3)
-    told, _ = extract(table.segments.assign(text=texts), extractor, progress=False)
+    told, _ = extract(table.segments.assign(text=np.array(texts, object)), extractor, progress=False)
     block = told.blocks["text"]
     names = [f"{name}.{feature.removeprefix('text.')}" for feature in block.names]
     if block.is_sequence:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping
-from typing import Literal, Self
+from typing import Literal, Self, cast
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from featmer._checks import check_name
 from featmer.collate import Batch, TensorTable
-from featmer.nn import Answers
+from featmer.nn import Answers, Standardise
 from featmer.nn.attention import AttentionBlock, only
 from featmer.nn.encoders import heard
 from featmer.objectives import Objective
@@ -168,7 +168,7 @@ class UnifiedMasked(Guided, Pretraining):
     def _learn(self, table: FeatureTable, y: ArrayLike | None, tensors: TensorTable, plan: Plan) -> None:
         """Rebuild what is hidden, then learn from descriptions."""
         objective, targets = self.pretext(table, y)
-        module = Rebuilding(self.module_[1], self.mask_ratio).to(tensors.device)
+        module = Rebuilding(cast(UnifiedEncoder, self.module_[1]), self.mask_ratio).to(tensors.device)
         examples = Examples(tensors, targets.to(tensors.device))
         history = train(module, objective.to(tensors.device), examples, None, plan)
         self.history_ = [{"stage": 1, **entry} for entry in history]
@@ -185,7 +185,7 @@ class UnifiedMasked(Guided, Pretraining):
         if len(rows) < 2:
             raise ValueError(f"The block {captions!r} tells of {len(rows)} rows; two are the least to tell apart.")
         tensors = TensorTable(rows.select(self.modalities_), device)
-        tensors.values = self.module_[0].scaled(tensors.values)
+        tensors.values = cast(Standardise, self.module_[0]).scaled(tensors.values)
         return Examples(tensors, guide_values(rows, captions).to(device))
 
 
@@ -238,9 +238,8 @@ class UnifiedEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.modalities = tuple(in_features)
-        self.pieces = nn.ModuleList(
-            (Frames if name in sequences else Patches)(width, hidden) for name, width in in_features.items()
-        )
+        made = [(Frames if name in sequences else Patches)(width, hidden) for name, width in in_features.items()]
+        self.pieces = cast("list[Frames | Patches]", nn.ModuleList(made))
         self.kind = nn.Parameter(torch.randn(len(in_features), hidden) / hidden**0.5)
         self.blocks = nn.ModuleList(AttentionBlock(hidden, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(hidden)
@@ -262,8 +261,8 @@ class UnifiedEncoder(nn.Module):
         alone = self.unimodal(tokens)
         if len(tokens) == 1:
             return alone
-        n_there = sum(own.there.any(1, keepdim=True).long() for own in tokens)
-        fused = sum(own.mean() for own in self.attend(tokens)) / n_there.clamp(min=1)
+        n_there = torch.stack([own.there.any(1, keepdim=True) for own in tokens]).sum(0)
+        fused = torch.stack([own.mean() for own in self.attend(tokens)]).sum(0) / n_there.clamp(min=1)
         return torch.cat([fused[:, None], alone], dim=1)
 
     def tokens(self, batch: Batch) -> list[Tokens]:
