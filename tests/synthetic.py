@@ -218,19 +218,16 @@ def make_described(seed, n_rows=3000, n_described=400, *, n_labels=6, n_frames=(
     labels = rng.integers(n_labels, size=n_rows)
     emotion = world.standard_normal((n_labels, 6))[labels] + 0.5 * rng.standard_normal((n_rows, 6))
     person = rng.standard_normal((n_rows, 6))
-    blocks = {}
+    shown = {}
     for modality, width, frames in zip(("face", "audio"), (16, 12), n_frames, strict=True):
         latent = np.concatenate([emotion, person, rng.standard_normal((n_rows, 6))], axis=1)
         mixed = latent @ world.standard_normal((18, 24)) / 18**0.5
         strength = 1 + 0.5 * rng.standard_normal((n_rows, frames, 1))
         values = np.tanh(mixed[:, None] * strength) @ world.standard_normal((24, width)) / 24**0.5
-        values += 0.3 * rng.standard_normal(values.shape)
-        blocks[modality] = Block(list(values), [f"{modality}.{i}" for i in range(width)])
+        shown[modality] = list(values + 0.3 * rng.standard_normal(values.shape))
     told = np.tanh(emotion @ world.standard_normal((6, 32))) + 0.3 * rng.standard_normal((n_rows, 32))
     told[n_described:] = np.nan
-    blocks["description"] = Block(told, [f"description.{i}" for i in range(32)])
-    segments = pd.DataFrame({"dialogue": np.arange(n_rows), "turn": 0})
-    return FeatureTable(segments, blocks), labels
+    return make_table(np.arange(n_rows), **shown, description=told), labels
 
 
 def make_guided(seed, n_rows=3000, *, n_labels=8, width=64, noise=2.0):
@@ -242,14 +239,10 @@ def make_guided(seed, n_rows=3000, *, n_labels=8, width=64, noise=2.0):
     world, rng = np.random.default_rng(seed), np.random.default_rng([seed, n_rows])
     labels = rng.integers(n_labels, size=n_rows)
     latent = world.standard_normal((n_labels, 6))[labels] + 0.3 * rng.standard_normal((n_rows, 6))
-    blocks = {}
+    shown = {}
     for modality in ("scene", "face"):
         values = latent @ world.standard_normal((6, width)) / 6**0.5
-        values += noise * rng.standard_normal(values.shape)
-        blocks[modality] = Block(values, [f"{modality}.{i}" for i in range(width)])
+        shown[modality] = values + noise * rng.standard_normal(values.shape)
     space = world.standard_normal((6, 16))
-    for guide in ("teacher", "texts"):
-        values = latent @ space + 0.3 * rng.standard_normal((n_rows, 16))
-        blocks[guide] = Block(values, [f"{guide}.{i}" for i in range(16)])
-    segments = pd.DataFrame({"dialogue": np.arange(n_rows), "turn": 0})
-    return FeatureTable(segments, blocks), labels
+    guides = {name: latent @ space + 0.3 * rng.standard_normal((n_rows, 16)) for name in ("teacher", "texts")}
+    return make_table(np.arange(n_rows), **shown, **guides), labels
