@@ -1,4 +1,4 @@
-"""Pre-training: transformers that learn embeddings from tables without labels, for any model that comes after."""
+"""Pre-training: transformers from tables to embeddings, most of them learned without labels."""
 
 from __future__ import annotations
 
