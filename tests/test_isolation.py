@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -221,18 +222,21 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_no_process(clips, tmp_path):
     options = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, **options) as process:
         log = tmp_path / "log"
-        while not log.exists() or len(log.read_text().split()) < 8:
+        while not log.exists() or len(log.read_text().split()) < 8 or _n_kept(tmp_path / "cache") < 6:
             time.sleep(0.02)
             assert process.poll() is None
-        time.sleep(0.5)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         said = process.communicate(timeout=30)[1]
     assert process.returncode == -signal.SIGINT
     assert said.count("Traceback") == 1
     assert said.rstrip().endswith("KeyboardInterrupt")
     assert not any(_runs(int(worker)) for worker in set(log.read_text().split()))
-    with sqlite3.connect(tmp_path / "cache" / "features.sqlite") as connection:
-        assert connection.execute("SELECT count(*) FROM outcomes").fetchone() == (6,)
+    assert _n_kept(tmp_path / "cache") == 6
+
+
+def _n_kept(cache: Path) -> int:
+    with closing(sqlite3.connect(cache / "features.sqlite", timeout=60)) as connection:
+        return connection.execute("SELECT count(*) FROM outcomes").fetchone()[0]
 
 
 class TestIsolatedCalls:
