@@ -16,6 +16,11 @@ from featmer import Block, FeatureTable
 SHARED = Path(os.environ.get("FEATMER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
+def pytest_configure() -> None:
+    """Give the workers, which inherit this, one thread each: there is a worker a core."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Callable[[str], Path]:
     """Return the folder of a real data set, or skip."""
