@@ -128,7 +128,8 @@ def test_a_cue_anywhere_in_a_stretch_fixes_its_mood(seed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "context", "epochs"), [(Mamba, "past", 30), (Mamba, "both", 30), (Transformer, "past", 12)]
+    ("kind", "context", "epochs"),
+    [(Mamba, "past", 30), (Mamba, "both", 30), (Transformer, "past", 12), (Transformer, "both", 24)],
 )
 def test_a_cue_two_hundred_turns_ago_is_remembered(kind, context, epochs):
     """A graph limited to a window does not reach it; see test_graph.py."""
