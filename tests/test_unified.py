@@ -308,7 +308,7 @@ def stages(seed):
     found = {}
     for name, (train, params) in trained.items():
         model = UnifiedMasked(epochs=15, random_state=seed).set_params(**params).fit(train)
-        found[name] = probe(model.transform(own).select("fused"), labels)
+        found[name] = probe(model.transform(own), labels)
     return found
 
 
