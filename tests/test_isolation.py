@@ -196,7 +196,8 @@ def test_census_joins_reasons_that_differ_in_numbers():
 
 
 _INTERRUPTED = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background is started deaf to it
 import numpy as np, pandas as pd
 from featmer import extract
 from featmer.extractors import AudioExtractor
@@ -226,7 +227,11 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_no_process(clips, tmp_path):
             time.sleep(0.02)
             assert process.poll() is None
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        said = process.communicate(timeout=30)[1]
+        try:
+            said = process.communicate(timeout=30)[1]
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == -signal.SIGINT
     assert said.count("Traceback") == 1
     assert said.rstrip().endswith("KeyboardInterrupt")
