@@ -319,4 +319,5 @@ def test_descriptions_help_and_shuffled_ones_do_not(seed):
     found = stages(seed)
     assert found["described"] >= found["untrained"] + 0.05, found
     assert found["described"] >= found["masked"], found
-    assert found["shuffled"] <= found["masked"] + 0.02, found
+    gain, still = found["described"] - found["masked"], found["shuffled"] - found["masked"]
+    assert still <= gain / 2, found  # the descriptions of other rows teach nothing of this one
