@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -244,7 +245,26 @@ def _n_kept(cache: Path) -> int:
         return connection.execute("SELECT count(*) FROM outcomes").fetchone()[0]
 
 
+def _processors(seconds: float) -> set[int]:
+    time.sleep(seconds)
+    return os.sched_getaffinity(0)
+
+
 class TestIsolatedCalls:
+    @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system does not bind processes to processors")
+    def test_as_many_calls_as_processors_keep_out_of_each_others_way(self):
+        ours = os.sched_getaffinity(0)
+        if len(ours) < 2:
+            pytest.skip("there is a single processor")
+        try:
+            os.sched_setaffinity(0, set(sorted(ours)[:2]))
+            with ThreadPoolExecutor(2) as threads:
+                side_by_side = [threads.submit(isolated, _processors, 0.5) for _ in range(2)]
+                kept = [call.result() for call in side_by_side]
+        finally:
+            os.sched_setaffinity(0, ours)
+        assert sorted(map(sorted, kept)) == [[processor] for processor in sorted(ours)[:2]]
+
     def test_processes_are_kept(self):
         first = isolated(os.getpid)
         assert first != os.getpid()
