@@ -14,7 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A module may import those before it. Packages count as one room.
 LAYERS = [
-    "_checks", "_isolation", "_parallel", "_resources", "_saving", "groups", "segments", "labels", "table",
+    "_checks", "_isolation", "_parallel", "_resources", "_saving", "decisions", "groups", "segments", "labels", "table",
     "transcripts", "alignment", "descriptions", "media", "corpora", "demo", "extractors", "cache", "extraction",
     "context", "transductive", "_estimator", "_parts", "collate", "nn", "objectives", "training", "_torch_estimator",
     "pretraining", "estimators", "baselines", "evaluation", "explain", "report", "__init__",
@@ -23,6 +23,7 @@ LAYERS = [
 FORBIDDEN = {
     "labels": {"torch", "sklearn"},
     "table": {"torch", "sklearn"},
+    "decisions": {"torch", "sklearn", "pandas"},
     "segments": {"torch", "sklearn"},
     "media": {"torch", "sklearn", "pandas"},
     "corpora": {"torch"},
