@@ -1,4 +1,4 @@
-"""What every featmer estimator shares: X as a table or an array, y in any dress, whole dialogues held out."""
+"""What every featmer estimator shares: X as a table or an array, whole dialogues held out."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import GroupShuffleSplit
-from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, validate_data
+from sklearn.utils.validation import validate_data
 
 from featmer.groups import group_codes
 from featmer.table import Block, FeatureTable
@@ -69,74 +67,6 @@ class TableEstimator(BaseEstimator):
         return FeatureTable(segments, {ARRAY_MODALITY: Block(values, [f"{ARRAY_MODALITY}.{c}" for c in columns])})
 
 
-def encode_labels(y: ArrayLike | None, n_rows: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return the sorted classes and each row's class number.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_rows,)
-        Labels; a pandas column may be passed as it is.
-    n_rows : int
-        Rows of X.
-
-    Returns
-    -------
-    classes : ndarray of shape (n_classes,)
-        The labels that occur.
-    codes : ndarray of int of shape (n_rows,)
-        Index into classes.
-
-    Raises
-    ------
-    ValueError
-        If y is None, a label is missing, or the lengths differ.
-
-    Examples
-    --------
-    >>> encode_labels(pd.Series(["joy", "anger", "joy"]), 3)[1]
-    array([1, 0, 1])
-    """
-    labels = column_or_1d(_check_target(y, n_rows), warn=True)
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise ValueError("Input y contains infinity, which is no label; leave those rows out.")
-    check_classification_targets(labels)
-    classes, codes = np.unique(labels, return_inverse=True)
-    return classes, codes.astype(np.int64)
-
-
-def check_values(y: ArrayLike, n_rows: int) -> NDArray[np.float64]:
-    """Return regression targets as floats of shape (n_rows,) or (n_rows, n_outputs).
-
-    Parameters
-    ----------
-    y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-        Numbers; pandas columns may be passed as they are.
-    n_rows : int
-        Rows of X.
-
-    Returns
-    -------
-    ndarray of float64
-        The targets; a single column becomes one dimension.
-
-    Raises
-    ------
-    ValueError
-        If y is None, is not finite, or the lengths differ.
-
-    Examples
-    --------
-    >>> check_values([1, 2], 2)
-    array([1., 2.])
-    """
-    values = np.asarray(_check_target(y, n_rows), np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("Input y contains NaN or infinity; leave out the rows without a target.")
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = column_or_1d(values, warn=True)
-    return values
-
-
 def hold_out_dialogues(table: FeatureTable, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Split rows into training rows and about ``share`` of the dialogues, each whole, for early stopping.
 
@@ -167,20 +97,6 @@ def hold_out_dialogues(table: FeatureTable, share: float, seed: int) -> tuple[ND
         return rows, rows[:0]
     splitter = GroupShuffleSplit(1, test_size=share, random_state=seed)
     return next(splitter.split(rows, groups=dialogues))
-
-
-def _check_target(y: ArrayLike | None, n_rows: int) -> NDArray[Any]:
-    if y is None:
-        raise ValueError("This estimator requires y to be passed, but the target y is None.")
-    target = np.asarray(y)
-    check_consistent_length(target, np.empty(n_rows))
-    absent = pd.isna(target)
-    if absent.any():
-        rows = np.flatnonzero(absent.reshape(len(target), -1).any(axis=1))
-        raise ValueError(
-            f"Input y contains NaN: {len(rows)} rows have no target (first: row {rows[0]}); leave them out."
-        )
-    return target
 
 
 def _difference(name: str, got: dict[str, tuple[str, ...]], fitted: dict[str, tuple[str, ...]]) -> str:

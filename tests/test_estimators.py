@@ -197,8 +197,8 @@ def test_the_users_own_head_and_objective_are_left_alone(tiny_table, labels):
     ("parameters", "error", "message"),
     [
         ({"head": "transfomer"}, ValueError, "did you mean 'transformer'"),
-        ({"objective": "mse"}, ValueError, "Choose from .*cross_entropy"),
-        ({"objective": MeanSquaredError()}, ValueError, "cannot use MeanSquaredError"),
+        ({"objective": "mse"}, ValueError, "choose from .*cross_entropy"),
+        ({"objective": MeanSquaredError()}, ValueError, "MeanSquaredError.. is for values"),
         ({"head": 3}, TypeError, "head must be one of"),
         ({"head": CrossEntropy()}, TypeError, "head must be one of"),
         ({"batch_size": 0}, ValueError, "batch_size must be 1 or more, got 0"),

@@ -13,7 +13,8 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from featmer._estimator import check_values, encode_labels, hold_out_dialogues
+from featmer._estimator import hold_out_dialogues
+from featmer._targets import check_values, encode_labels
 from featmer.baselines.base import Baseline, BaselineClassifier
 from featmer.context import add_context
 from featmer.table import FeatureTable

@@ -11,7 +11,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from featmer._estimator import check_values, encode_labels
+from featmer._targets import check_values, encode_labels
 from featmer.baselines.base import Baseline, BaselineClassifier
 from featmer.table import FeatureTable
 

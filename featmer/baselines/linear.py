@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
-from featmer._estimator import check_values, encode_labels
+from featmer._targets import check_values, encode_labels
 from featmer.baselines.base import Baseline, BaselineClassifier
 from featmer.context import add_context
 from featmer.table import FeatureTable

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from featmer._estimator import encode_labels
+from featmer._targets import encode_labels
 from featmer.baselines.base import BaselineClassifier
 
 

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp, softmax
 from sklearn.utils.validation import check_is_fitted
 
-from featmer._estimator import ARRAY_MODALITY, encode_labels
+from featmer._estimator import ARRAY_MODALITY
+from featmer._targets import encode_labels
 from featmer.baselines.base import BaselineClassifier
 from featmer.descriptions import ACTION_UNITS
 from featmer.descriptions.measures import read_measures

@@ -9,9 +9,10 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import logit
 from sklearn.base import ClassifierMixin
 
-from featmer._estimator import encode_labels
+from featmer._targets import ClassTargets, encode_classes, encode_like
 from featmer.estimators.fusion import Curriculum, FusionEstimator, Stages, Validation
 from featmer.nn import Head
 from featmer.objectives import Objective
@@ -22,6 +23,8 @@ from featmer.table import FeatureTable
 class FusionClassifier(ClassifierMixin, FusionEstimator):
     """Classify utterances from several modalities, in their dialogue.
 
+    An utterance has one label, any number of labels, or a share for each, as y says.
+
     Parameters
     ----------
     head : str or Head, default="concat"
@@ -29,7 +32,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         ("concat", "gated", "transformer") or a head with parameters of one's own.
         ``head__hidden`` and the like work in ``set_params`` for both.
     objective : str or Objective, default="cross_entropy"
-        What is optimised: a name in ``featmer.objectives.OBJECTIVES`` or an object.
+        What is optimised: a name in ``featmer.objectives.OBJECTIVES`` or an object. Cross-entropy means
+        "multilabel" where y is an indicator matrix, and "soft" where it holds distributions.
     pretraining : str, Pretraining or None, default=None
         What turns features into embeddings before the head sees them: a name in
         ``featmer.pretraining.PRETRAINING`` or an object. It is fitted on the rows that the head is
@@ -79,7 +83,9 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels.
+        The labels; for a matrix as y, the names of its columns, or their numbers.
+    target_ : {"labels", "indicators", "distributions"}
+        What y was.
     modalities_ : dict of str to tuple of str
         Modalities seen in fit and the names of their features.
     history_ : list of dict
@@ -105,8 +111,6 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
     >>> model.score(table, mood)
     1.0
     """
-
-    target = "labels"
 
     def __init__(
         self,
@@ -155,6 +159,11 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
             verbose=verbose,
         )
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
     def fit(self, X: FeatureTable | ArrayLike, y: ArrayLike, validation: Validation = None) -> Self:
         """Train on a table or a plain array.
 
@@ -162,8 +171,9 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         ----------
         X : FeatureTable or array-like of shape (n_rows, n_features)
             Training rows; a plain array's rows are dialogues of one turn.
-        y : array-like of shape (n_rows,)
-            Labels.
+        y : array-like of shape (n_rows,) or (n_rows, n_classes)
+            Labels; a matrix of 0 and 1 for any number of labels a row; or shares that sum to 1. A DataFrame's
+            columns name the classes.
         validation : tuple of (X, y), default=None
             Rows to stop early on, never trained on; None holds dialogues of X out.
 
@@ -175,28 +185,26 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         Raises
         ------
         ValueError
-            If rows and labels do not fit together, or a name is unknown.
+            If rows and targets, or targets and objective, do not fit together, or a name is unknown.
         TrainingError
             If the loss is no longer a number.
         """
         table = self._check_table(X, reset=not self._goes_on)
         if self._goes_on:
-            codes = self._known_codes(y, len(table), "rows to go on with")
+            values = encode_like(y, len(table), self._known(), "rows to go on with")
         else:
-            self.classes_, codes = encode_labels(y, len(table))
+            prefer = "indicators" if isinstance(self.objective, str) else self.objective.target
+            targets = encode_classes(y, len(table), "distributions" if self.objective == "soft" else prefer)
+            self.target_, self.classes_, values = targets.kind, targets.classes, targets.values
+            self._make_objective()
         if validation is None:
-            return self._fit(table, codes, len(self.classes_), None)
+            return self._fit(table, values, len(self.classes_), None)
         watched = self._check_table(validation[0], reset=False)
-        wanted = self._known_codes(validation[1], len(watched), "validation rows")
-        return self._fit(table, codes, len(self.classes_), (watched, wanted))
+        wanted = encode_like(validation[1], len(watched), self._known(), "validation rows")
+        return self._fit(table, values, len(self.classes_), (watched, wanted))
 
-    def _known_codes(self, y: ArrayLike, n_rows: int, whose: str) -> NDArray[np.int64]:
-        """Return the class numbers of labels of other rows than those that the classes are of."""
-        labels, codes = encode_labels(y, n_rows)
-        unknown = np.setdiff1d(labels, self.classes_)
-        if len(unknown):
-            raise ValueError(f"The {whose} have labels {list(unknown)} that the training rows lack.")
-        return np.searchsorted(self.classes_, labels)[codes]
+    def _known(self) -> ClassTargets:
+        return ClassTargets(self.target_, self.classes_, np.empty(0))
 
     def predict_proba(self, X: FeatureTable | ArrayLike) -> NDArray[np.float64]:
         """Return the probability of each class.
@@ -209,13 +217,13 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         Returns
         -------
         ndarray of shape (n_rows, n_classes)
-            Columns in the order of ``classes_``.
+            Columns in the order of ``classes_``; rows sum to 1 unless there is any number of labels a row.
         """
         outputs = self._answers(X)
         return self.objective_.decode(outputs).cpu().numpy()
 
     def predict(self, X: FeatureTable | ArrayLike) -> NDArray[Any]:
-        """Return the likeliest label of each row.
+        """Return the likeliest label of each row, or all its labels.
 
         Parameters
         ----------
@@ -224,11 +232,13 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
 
         Returns
         -------
-        ndarray of shape (n_rows,)
-            Labels.
+        ndarray of shape (n_rows,) or (n_rows, n_classes)
+            Labels; where y was an indicator matrix, one of 0 and 1.
         """
-        likeliest = self._answers(X).argmax(1).cpu().numpy()
-        return self.classes_[likeliest]
+        probabilities = self.predict_proba(X)
+        if self.target_ == "indicators":
+            return (probabilities > 0.5).astype(np.int64)
+        return self.classes_[probabilities.argmax(axis=1)]
 
     def decision_function(self, X: FeatureTable | ArrayLike) -> NDArray[np.float64]:
         """Return scores that order the classes as their probabilities do.
@@ -241,10 +251,14 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         Returns
         -------
         ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes
-            Log odds of the second class where there are two, else outputs of the head.
+            Log probabilities; the log odds of the second class where there are two; for any number of labels a row,
+            the log odds of each.
         """
-        outputs = self._answers(X).cpu().numpy()
-        return outputs[:, 1] - outputs[:, 0] if len(self.classes_) == 2 else outputs
+        probabilities = self.predict_proba(X)
+        if self.target_ == "indicators":
+            return logit(np.clip(probabilities, 1e-15, 1 - 1e-15))
+        scores = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def _fitted(self) -> dict[str, Any]:
         classes = {"values": self.classes_, "dtype": self.classes_.dtype.str}

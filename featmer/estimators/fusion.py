@@ -26,6 +26,8 @@ from featmer.pretraining import PRETRAINING, Pretraining
 from featmer.table import FeatureTable
 from featmer.training import Checkpoint, Examples, Plan, seeded, train
 
+_CROSS_ENTROPY = {"indicators": "multilabel", "distributions": "soft"}
+
 Stages = Sequence[str | Sequence[str]] | None
 Validation = tuple[FeatureTable | ArrayLike, ArrayLike] | None
 
@@ -56,7 +58,7 @@ class Curriculum(Protocol):
 class FusionEstimator(TorchEstimator):
     """Base of :class:`FusionClassifier` and :class:`FusionRegressor`, which document the parameters."""
 
-    target: str
+    target_: str  # what the objective has to meet: "labels", "indicators", "distributions" or "values"
     parts = {
         "head": (HEADS, Head),
         "objective": (OBJECTIVES, Objective),
@@ -193,7 +195,7 @@ class FusionEstimator(TorchEstimator):
         curriculum = self.curriculum
         if curriculum is None:
             return None
-        y = self.classes_[targets] if self.target == "labels" else targets
+        y = self.classes_[targets] if self.target_ == "labels" else targets
 
         def rows(epoch: int) -> NDArray[np.bool_]:
             chosen = np.asarray(curriculum.rows(table.segments, y, epoch))
@@ -239,23 +241,36 @@ class FusionEstimator(TorchEstimator):
         in_features = {modality: len(names) for modality, names in self.modalities_.items()}
         if self.pretraining_ is not None:
             in_features = dict.fromkeys(self.pretraining_.sources(), self.pretraining_.hidden)
-        head = make_part(self.head, HEADS, Head).build(in_features, self.n_outputs_, self.sequences_)
+        objective = self._make_objective()
+        width = objective.width(self.n_outputs_)
+        head = make_part(self.head, HEADS, Head).build(in_features, width, self.sequences_)
         scaling = Standardise(in_features)
         self.module_ = nn.Sequential(scaling, head).to(self._device())
-        choices = {name: kind for name, kind in OBJECTIVES.items() if kind.target == self.target}
-        objective = make_part(self.objective, choices, Objective)
-        if objective.target != self.target:
-            raise ValueError(f"{type(self).__name__} cannot use {objective!r}; choose from {sorted(choices)}.")
         self.objective_ = objective.build(self.n_outputs_).to(self._device())
         if self.compile:
             head.compile(dynamic=True)
-        self.n_parameters_ = sum(weights.numel() for weights in self.module_.parameters())
+        trained = (*self.module_.parameters(), *self.objective_.parameters())
+        self.n_parameters_ = sum(weights.numel() for weights in trained)
         self.n_parameters_ += 0 if self.pretraining_ is None else self.pretraining_.n_parameters_
         return scaling
 
+    def _make_objective(self) -> Objective:
+        """Return the objective; cross-entropy stands for what it is on several labels or a distribution a row."""
+        given = self.objective
+        if given == "cross_entropy":
+            given = _CROSS_ENTROPY.get(self.target_, given)
+        objective = make_part(given, OBJECTIVES, Objective)
+        if objective.target != self.target_:
+            fitting = sorted(name for name, kind in OBJECTIVES.items() if kind.target == self.target_)
+            raise ValueError(
+                f"The targets are {self.target_}, but {self.objective!r} is for {objective.target}; choose from "
+                f"{fitting}, or give y as {objective.target}."
+            )
+        return objective
+
     def _examples(self, table: FeatureTable, targets: NDArray[Any]) -> Examples:
         device = self._device()
-        dtype = torch.int64 if self.target == "labels" else torch.float32
+        dtype = torch.int64 if self.target_ == "labels" else torch.float32
         return Examples(TensorTable(table, device), torch.tensor(targets, dtype=dtype, device=device))
 
     def _answers(self, X: FeatureTable | ArrayLike) -> torch.Tensor:
@@ -276,11 +291,11 @@ class FusionEstimator(TorchEstimator):
 
     def _fitted(self) -> dict[str, Any]:
         pretraining = None if self.pretraining_ is None else self.pretraining_._fitted()
-        return {**super()._fitted(), "n_outputs": self.n_outputs_, "pretraining": pretraining}
+        return {**super()._fitted(), "target": self.target_, "n_outputs": self.n_outputs_, "pretraining": pretraining}
 
     def _restore(self, fitted: Mapping[str, Any]) -> None:
         super()._restore(fitted)
-        self.n_outputs_ = fitted["n_outputs"]
+        self.target_, self.n_outputs_ = fitted["target"], fitted["n_outputs"]
         self.pretraining_ = None
         if self.pretraining is not None:
             self.pretraining_ = make_part(self.pretraining, PRETRAINING, Pretraining)

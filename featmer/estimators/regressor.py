@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 
-from featmer._estimator import check_values
+from featmer._targets import check_values
 from featmer.estimators.fusion import Curriculum, FusionEstimator, Stages, Validation
 from featmer.nn import Head
 from featmer.objectives import Objective
@@ -99,7 +99,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
     True
     """
 
-    target = "values"
+    target_ = "values"
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from featmer._checks import check_name
-from featmer._estimator import encode_labels
+from featmer._targets import encode_labels
 from featmer.collate import Batch
 from featmer.objectives import Objective
 from featmer.pretraining.base import Pretraining
