@@ -153,7 +153,7 @@ def test_bins_of_equal_mass_hold_as_many_rows() -> None:
     probabilities = np.random.default_rng(0).dirichlet(np.ones(4), 300)
     table = reliability(["joy"] * 300, probabilities, LABELS, n_bins=10, strategy="mass")
     assert table.n_rows.tolist() == [30] * 10
-    with pytest.raises(ValueError, match="'width' or 'mass'"):
+    with pytest.raises(ValueError, match="Unknown strategy 'weight'"):
         reliability(["joy"], [[1.0]], ["joy"], strategy="weight")
 
 
@@ -169,7 +169,8 @@ def test_every_metric_has_a_name_a_label_and_a_direction() -> None:
         assert metric.label
         assert getattr(metrics, name) is metric.function
     lower = {name for name, metric in METRICS.items() if not metric.higher_is_better}
-    assert lower == {"log_loss", "ece", "mae", "rmse"}
+    losses = {"log_loss", "ece", "ece_mass", "ece_classwise", "brier", "brier_top", "aurc"}
+    assert lower == {*losses, "mae", "rmse"}
 
 
 def test_unknown_metrics_and_own_ones() -> None:

@@ -1,10 +1,12 @@
 """Honest comparison: splits that do not leak, metrics, intervals and tests."""
 
+from featmer.evaluation.confidence import confidence_report, risk_coverage
 from featmer.evaluation.forgetting import forgetting
 from featmer.evaluation.identity import digest
 from featmer.evaluation.metrics import METRICS, Metric
 from featmer.evaluation.protocol import evaluate
 from featmer.evaluation.splits import SPLITTERS, ByDialogue, BySpeaker, Official, RandomRows
+from featmer.evaluation.tasks import group_report
 
 __all__ = [
     "METRICS",
@@ -14,7 +16,10 @@ __all__ = [
     "Metric",
     "Official",
     "RandomRows",
+    "confidence_report",
     "digest",
     "evaluate",
     "forgetting",
+    "group_report",
+    "risk_coverage",
 ]

@@ -41,6 +41,18 @@ def log_losses(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
     return _mean_sums(-np.log(np.clip(true, _TINY, 1.0)), groups, n_groups)
 
 
+def brier(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
+    """Sum the squared distance of probabilities and truth, and rows."""
+    gap = outcomes.known_probabilities() - (outcomes.classes == outcomes.target[:, None])
+    return _mean_sums((gap**2).sum(axis=1), groups, n_groups)
+
+
+def brier_top(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
+    """Sum the squared gap between the likeliest class's probability and whether it is right, and rows."""
+    correct, confidence = outcomes.confidence()
+    return _mean_sums((confidence - correct) ** 2, groups, n_groups)
+
+
 def absolute_errors(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
     """Sum absolute errors, and rows."""
     return _mean_sums(np.abs(outcomes.prediction - outcomes.target), groups, n_groups)

@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from featmer._checks import check_name
 from featmer.evaluation.outcomes import Outcomes
 
 N_BINS = 15
+Strategy = Literal["width", "mass"]
+Closed = Literal["right", "left"]
 
 
 def reliability(
@@ -19,7 +22,8 @@ def reliability(
     classes: ArrayLike,
     *,
     n_bins: int = N_BINS,
-    strategy: Literal["width", "mass"] = "width",
+    strategy: Strategy = "width",
+    closed: Closed = "right",
 ) -> pd.DataFrame:
     """Compare confidence with accuracy, bin by bin of the confidence.
 
@@ -34,15 +38,17 @@ def reliability(
     classes : array-like of shape (n_classes,)
         Labels of the columns of ``probabilities``.
     n_bins : int, default=15
-        Number of bins over (0, 1].
+        Number of bins over 0 to 1.
     strategy : {"width", "mass"}, default="width"
         Bins of equal width, or of (nearly) equally many rows.
+    closed : {"right", "left"}, default="right"
+        Which of its ends a bin holds: low < confidence <= high, or low <= confidence < high. The outermost ends always
+        belong to their bins, so that a confidence of exactly 0 or 1 is counted.
 
     Returns
     -------
     DataFrame of at most n_bins rows
-        ``low``, ``high`` (a bin is low < confidence <= high), ``n_rows``, and the mean ``confidence`` and
-        ``accuracy`` of the bin (NaN where it is empty).
+        ``low``, ``high``, ``n_rows``, and the mean ``confidence`` and ``accuracy`` of the bin (NaN where it is empty).
 
     Examples
     --------
@@ -50,9 +56,9 @@ def reliability(
     >>> table[["low", "high", "n_rows", "accuracy"]].values.tolist()
     [[0.0, 0.5, 0.0, nan], [0.5, 1.0, 2.0, 0.5]]
     """
-    outcomes = Outcomes.of_probabilities(y_true, probabilities, classes)
-    edges = _edges(outcomes.known_probabilities().max(axis=1), n_bins, strategy)
-    (sums,) = calibration_sums(outcomes, np.zeros(len(outcomes.target), dtype=int), 1, edges)
+    correct, confidence = Outcomes.of_probabilities(y_true, probabilities, classes).confidence()
+    edges = bin_edges(confidence, n_bins, strategy, closed)
+    (sums,) = sum_bins(correct, confidence, edges, closed=closed)
     count = sums[:, 0]
     means = np.divide(sums[:, 1:], count[:, None], out=np.full((len(count), 2), np.nan), where=count[:, None] > 0)
     return pd.DataFrame(
@@ -72,7 +78,8 @@ def ece(
     classes: ArrayLike,
     *,
     n_bins: int = N_BINS,
-    strategy: Literal["width", "mass"] = "width",
+    strategy: Strategy = "width",
+    closed: Closed = "right",
 ) -> float:
     """Return the expected calibration error of the likeliest class.
 
@@ -80,7 +87,7 @@ def ece(
 
     Parameters
     ----------
-    y_true, probabilities, classes, n_bins, strategy
+    y_true, probabilities, classes, n_bins, strategy, closed
         As for :func:`reliability`.
 
     References
@@ -93,13 +100,110 @@ def ece(
     0.4
     """
     outcomes = Outcomes.of_probabilities(y_true, probabilities, classes)
-    edges = _edges(outcomes.known_probabilities().max(axis=1), n_bins, strategy)
-    return float(ece_of_sums(calibration_sums(outcomes, np.zeros(len(outcomes.target), dtype=int), 1, edges))[0])
+    return ece_of_events(*outcomes.confidence(), n_bins=n_bins, strategy=strategy, closed=closed)
 
 
-def calibration_sums(
-    outcomes: Outcomes, groups: NDArray, n_groups: int, edges: NDArray | None = None
-) -> NDArray[np.float64]:
+def ece_classwise(y_true: ArrayLike, probabilities: ArrayLike, classes: ArrayLike, *, n_bins: int = N_BINS) -> float:
+    """Return the calibration error of every class's probability, averaged over the classes.
+
+    Parameters
+    ----------
+    y_true, probabilities, classes
+        As for :func:`reliability`.
+    n_bins : int, default=15
+        Number of bins of equal width over 0 to 1.
+
+    References
+    ----------
+    Kull et al., "Beyond temperature scaling: obtaining well-calibrated multiclass probabilities with Dirichlet
+    calibration", NeurIPS 2019.
+
+    Examples
+    --------
+    >>> round(ece_classwise(["a", "b"], [[0.9, 0.1], [0.9, 0.1]], ["a", "b"]), 3)
+    0.4
+    """
+    outcomes = Outcomes.of_probabilities(y_true, probabilities, classes)
+    rows = np.zeros(len(outcomes.target), dtype=int)
+    return float(mean_ece_of_sums(classwise_sums(outcomes, rows, 1, n_bins))[0])
+
+
+def multilabel_ece(
+    y: ArrayLike, probabilities: ArrayLike, classes: ArrayLike, *, n_bins: int = N_BINS, strategy: Strategy = "width"
+) -> pd.Series:
+    """Return the calibration error of the probability of each of several labels; its mean is what is reported.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_rows, n_labels)
+        1 where a label holds, else 0.
+    probabilities : array-like of shape (n_rows, n_labels)
+        Probability of each label.
+    classes : array-like of shape (n_labels,)
+        The labels.
+    n_bins : int, default=15
+        Number of bins over 0 to 1.
+    strategy : {"width", "mass"}, default="width"
+        Bins of equal width, or of (nearly) equally many rows.
+
+    Returns
+    -------
+    Series of n_labels floats
+        By label.
+
+    References
+    ----------
+    Chou: Revisiting modeling and evaluation approaches in speech emotion recognition. Dissertation, arXiv 2510.05934,
+    2025.
+
+    Examples
+    --------
+    >>> multilabel_ece([[1, 0], [1, 0]], [[0.9, 0.1], [0.9, 0.3]], ["joy", "fear"]).round(2).to_dict()
+    {'joy': 0.1, 'fear': 0.2}
+    """
+    true, given, names = np.asarray(y), np.asarray(probabilities, dtype=float), np.asarray(classes)
+    if true.shape != given.shape or given.shape[1:] != names.shape or not given.size:
+        raise ValueError(
+            f"Got y of shape {true.shape}, probabilities of shape {given.shape} and {names.size} classes; expected "
+            f"(n_rows, n_labels) twice, with a class a column and at least one row."
+        )
+    errors = [
+        ece_of_events(column, sure, n_bins=n_bins, strategy=strategy)
+        for column, sure in zip(true.T, given.T, strict=True)
+    ]
+    return pd.Series(errors, index=names, name="ece")
+
+
+def ece_of_events(
+    happened: ArrayLike,
+    probability: ArrayLike,
+    *,
+    n_bins: int = N_BINS,
+    strategy: Strategy = "width",
+    closed: Closed = "right",
+) -> float:
+    """Return the calibration error of the probability of an event, such as that an answer is right.
+
+    Parameters
+    ----------
+    happened : array-like of shape (n_rows,)
+        Whether it did.
+    probability : array-like of shape (n_rows,)
+        How likely it was said to be.
+    n_bins, strategy, closed
+        As for :func:`reliability`.
+
+    Examples
+    --------
+    >>> round(ece_of_events([1, 1, 0, 1], [0.9, 0.8, 0.7, 0.6], n_bins=10, closed="left"), 6)
+    0.35
+    """
+    given = np.asarray(probability, dtype=float)
+    edges = bin_edges(given, n_bins, strategy, closed)
+    return float(ece_of_sums(sum_bins(np.asarray(happened), given, edges, closed=closed))[0])
+
+
+def calibration_sums(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray[np.float64]:
     """Sum rows, confidence and correct answers by group of rows and bin of confidence.
 
     Returns
@@ -112,15 +216,30 @@ def calibration_sums(
     >>> calibration_sums(outcomes, np.array([0]), 1)[0, 13].tolist()
     [1.0, 0.9, 1.0]
     """
-    edges = np.linspace(0, 1, N_BINS + 1) if edges is None else edges
+    correct, confidence = outcomes.confidence()
+    return sum_bins(correct, confidence, bin_edges(confidence, N_BINS), groups, n_groups)
+
+
+def classwise_sums(outcomes: Outcomes, groups: NDArray, n_groups: int, n_bins: int = N_BINS) -> NDArray[np.float64]:
+    """Sum rows, probability and truth by group of rows, class and bin of the class's probability.
+
+    Returns
+    -------
+    ndarray of shape (n_groups, n_classes, n_bins, 3)
+
+    Examples
+    --------
+    >>> outcomes = Outcomes.of_probabilities(["a"], [[0.9, 0.1]], ["a", "b"])
+    >>> classwise_sums(outcomes, np.array([0]), 1).sum(axis=2).tolist()
+    [[[1.0, 0.9, 1.0], [1.0, 0.1, 0.0]]]
+    """
     probabilities = outcomes.known_probabilities()
-    confidence = probabilities.max(axis=1)
-    n_bins = len(edges) - 1
-    cell = groups * n_bins + np.clip(np.searchsorted(edges, confidence) - 1, 0, n_bins - 1)
-    correct = outcomes.classes[probabilities.argmax(axis=1)] == outcomes.target
-    terms = (np.ones_like(confidence), confidence, correct)
-    sums: list[NDArray] = [np.bincount(cell, term, minlength=n_groups * n_bins) for term in terms]
-    return np.stack(sums, axis=-1).reshape(n_groups, n_bins, 3)
+    edges = bin_edges(probabilities, n_bins)
+    sums = [
+        sum_bins(outcomes.target == label, column, edges, groups, n_groups)
+        for label, column in zip(outcomes.classes, probabilities.T, strict=True)
+    ]
+    return np.stack(sums, axis=1)
 
 
 def ece_of_sums(sums: NDArray) -> NDArray[np.float64]:
@@ -136,11 +255,60 @@ def ece_of_sums(sums: NDArray) -> NDArray[np.float64]:
     return np.divide(gap, n_rows, out=np.full(n_rows.shape, np.nan), where=n_rows > 0)
 
 
-def _edges(confidence: NDArray, n_bins: int, strategy: str) -> NDArray[np.float64]:
+def mean_ece_of_sums(sums: NDArray) -> NDArray[np.float64]:
+    """Return the mean over classes of the calibration error of sums of shape (..., n_classes, n_bins, 3).
+
+    Examples
+    --------
+    >>> mean_ece_of_sums(np.array([[[1.0, 0.9, 1.0]], [[1.0, 0.3, 0.0]]])).round(3).item()
+    0.2
+    """
+    return ece_of_sums(sums).mean(axis=-1)
+
+
+def sum_bins(
+    happened: NDArray,
+    probability: NDArray,
+    edges: NDArray,
+    groups: NDArray | None = None,
+    n_groups: int = 1,
+    closed: Closed = "right",
+) -> NDArray[np.float64]:
+    """Sum rows, probability and events by group of rows and bin of the probability.
+
+    Returns
+    -------
+    ndarray of shape (n_groups, n_bins, 3)
+
+    Examples
+    --------
+    >>> sum_bins(np.array([1, 0]), np.array([0.5, 1.0]), np.array([0.0, 0.5, 1.0]), closed="left").tolist()
+    [[[0.0, 0.0, 0.0], [2.0, 1.5, 1.0]]]
+    """
+    n_bins = len(edges) - 1
+    found = np.searchsorted(edges, probability, side="left" if closed == "right" else "right")
+    cell = np.clip(found - 1, 0, n_bins - 1) + (0 if groups is None else groups * n_bins)
+    terms = (np.ones_like(probability), probability, happened)
+    sums: list[NDArray] = [np.bincount(cell, term, minlength=n_groups * n_bins) for term in terms]
+    return np.stack(sums, axis=-1).reshape(n_groups, n_bins, 3)
+
+
+def bin_edges(
+    probability: NDArray, n_bins: int, strategy: Strategy = "width", closed: Closed = "right"
+) -> NDArray[np.float64]:
+    """Return the ends of bins over 0 to 1, of equal width or equally many rows; equal ends count once.
+
+    Examples
+    --------
+    >>> bin_edges(np.array([0.2, 0.9, 0.8, 0.7]), 2, "mass").tolist()
+    [0.0, 0.7, 1.0]
+    """
+    check_name(strategy, ("width", "mass"), "strategy")
+    check_name(closed, ("right", "left"), "closed end")
+    places = np.arange(1, n_bins)
     if strategy == "width":
-        return np.linspace(0, 1, n_bins + 1)
-    if strategy != "mass":
-        raise ValueError(f"Unknown strategy {strategy!r}; choose 'width' or 'mass'.")
-    last = np.arange(1, n_bins) * len(confidence) // n_bins - 1  # place of each bin's largest confidence
-    inner = np.sort(confidence)[np.maximum(last, 0)]
+        inner = places / n_bins
+    else:  # each bin's largest confidence, or its smallest
+        first = places * len(probability) // n_bins
+        inner = np.sort(probability)[np.maximum(first - 1, 0) if closed == "right" else first]
     return np.unique(np.concatenate([[0.0], inner, [1.0]]))

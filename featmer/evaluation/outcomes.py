@@ -117,6 +117,11 @@ class Outcomes:
             raise ValueError("No probabilities to score: the model has no predict_proba, or gave NaN.")
         return self.probabilities
 
+    def confidence(self) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """Return whether the likeliest class of each row is right, and its probability."""
+        probabilities = self.known_probabilities()
+        return self.classes[probabilities.argmax(axis=1)] == self.target, probabilities.max(axis=1)
+
     def codes(self, labels: NDArray) -> NDArray[np.int64]:
         """Return the position in ``classes`` of each label."""
         return np.searchsorted(self.classes, labels)
