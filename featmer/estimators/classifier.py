@@ -12,7 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
 from sklearn.base import ClassifierMixin
 
+from featmer._checks import check_name
 from featmer._targets import ClassTargets, encode_classes, encode_like
+from featmer.decisions import inclusive_threshold, indicate_labels, label_sets, tune_thresholds
 from featmer.estimators.fusion import Curriculum, FusionEstimator, Stages, Validation
 from featmer.nn import Head
 from featmer.objectives import Objective
@@ -39,6 +41,9 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         ``featmer.pretraining.PRETRAINING`` or an object. It is fitted on the rows that the head is
         trained on; where its seed or device is None, those of this model are taken.
         To learn from more rows than have a label, fit it first and give this model a table of embeddings.
+    thresholds : {"all", "class"} or float, default="all"
+        Above which probability a label is given where there is any number of labels a row: the one for all labels, or
+        for each label its own, with the best macro F1 on the validation rows (0.5 where there are none); or a number.
     modalities : iterable of str, default=None
         Which modalities of the table to use; None for all.
     lr : float, default=1e-3
@@ -86,6 +91,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         The labels; for a matrix as y, the names of its columns, or their numbers.
     target_ : {"labels", "indicators", "distributions"}
         What y was.
+    thresholds_ : ndarray of shape (n_classes,)
+        The threshold of each label; only where y was an indicator matrix.
     modalities_ : dict of str to tuple of str
         Modalities seen in fit and the names of their features.
     history_ : list of dict
@@ -118,6 +125,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         *,
         objective: str | Objective = "cross_entropy",
         pretraining: str | Pretraining | None = None,
+        thresholds: str | float = "all",
         modalities: Iterable[str] | None = None,
         lr: float = 1e-3,
         weight_decay: float = 1e-2,
@@ -158,6 +166,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
             device=device,
             verbose=verbose,
         )
+        self.thresholds = thresholds
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -175,7 +184,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
             Labels; a matrix of 0 and 1 for any number of labels a row; or shares that sum to 1. A DataFrame's
             columns name the classes.
         validation : tuple of (X, y), default=None
-            Rows to stop early on, never trained on; None holds dialogues of X out.
+            Rows to stop early and to choose thresholds on, never trained on; None holds dialogues of X out.
 
         Returns
         -------
@@ -189,6 +198,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         TrainingError
             If the loss is no longer a number.
         """
+        _check_thresholds(self.thresholds)
         table = self._check_table(X, reset=not self._goes_on)
         if self._goes_on:
             values = encode_like(y, len(table), self._known(), "rows to go on with")
@@ -202,6 +212,16 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         watched = self._check_table(validation[0], reset=False)
         wanted = encode_like(validation[1], len(watched), self._known(), "validation rows")
         return self._fit(table, values, len(self.classes_), (watched, wanted))
+
+    def _decide(self, table: FeatureTable, targets: NDArray[Any]) -> None:
+        self.__dict__.pop("thresholds_", None)
+        if self.target_ != "indicators":
+            return
+        fixed = 0.5 if isinstance(self.thresholds, str) else self.thresholds
+        self.thresholds_ = np.full(len(self.classes_), float(fixed))
+        if isinstance(self.thresholds, str) and len(table):
+            probabilities = self.objective_.decode(self._outputs(table)).cpu().numpy()
+            self.thresholds_ = tune_thresholds(targets, probabilities, per=self.thresholds)
 
     def _known(self) -> ClassTargets:
         return ClassTargets(self.target_, self.classes_, np.empty(0))
@@ -233,12 +253,31 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         Returns
         -------
         ndarray of shape (n_rows,) or (n_rows, n_classes)
-            Labels; where y was an indicator matrix, one of 0 and 1.
+            Labels; where y was an indicator matrix, one of 0 and 1, by ``thresholds_``.
         """
         probabilities = self.predict_proba(X)
         if self.target_ == "indicators":
-            return (probabilities > 0.5).astype(np.int64)
+            return indicate_labels(probabilities, self.thresholds_)
         return self.classes_[probabilities.argmax(axis=1)]
+
+    def predict_set(self, X: FeatureTable | ArrayLike) -> list[set[Any]]:
+        """Return the labels of each row as a set.
+
+        Parameters
+        ----------
+        X : FeatureTable or array-like of shape (n_rows, n_features)
+            Rows.
+
+        Returns
+        -------
+        list of set of n_rows sets
+            Where y was an indicator matrix, the labels above their thresholds, perhaps none; where it held
+            distributions, those with more than an equal share; else the likeliest label.
+        """
+        if self.target_ == "labels":
+            return [{label} for label in self.predict(X).tolist()]
+        thresholds = self.thresholds_ if self.target_ == "indicators" else inclusive_threshold(len(self.classes_))
+        return label_sets(self.predict_proba(X), thresholds, self.classes_)
 
     def decision_function(self, X: FeatureTable | ArrayLike) -> NDArray[np.float64]:
         """Return scores that order the classes as their probabilities do.
@@ -262,8 +301,18 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
 
     def _fitted(self) -> dict[str, Any]:
         classes = {"values": self.classes_, "dtype": self.classes_.dtype.str}
-        return {**super()._fitted(), "classes": classes}
+        return {**super()._fitted(), "classes": classes, "thresholds": getattr(self, "thresholds_", None)}
 
     def _restore(self, fitted: Mapping[str, Any]) -> None:
         super()._restore(fitted)
         self.classes_ = np.array(fitted["classes"]["values"], fitted["classes"]["dtype"])
+        if fitted["thresholds"] is not None:
+            self.thresholds_ = np.array(fitted["thresholds"])
+
+
+def _check_thresholds(given: str | float) -> None:
+    """Refuse thresholds that are neither chosen nor a probability."""
+    if isinstance(given, str):
+        check_name(given, ("all", "class"), "choice of thresholds")
+    elif not 0 <= given <= 1:
+        raise ValueError(f"thresholds={given!r} is no probability; give a number from 0 to 1, or 'all' or 'class'.")

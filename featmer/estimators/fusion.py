@@ -144,7 +144,11 @@ class FusionEstimator(TorchEstimator):
             start = time.perf_counter()
             self.history_ = self._train(examples, watched, plan, self._curriculum(table, targets))
         self.seconds_per_epoch_ = (time.perf_counter() - start) / len(self.history_)
+        self._decide(watched_table, validation[1])
         return self
+
+    def _decide(self, table: FeatureTable, targets: NDArray[Any]) -> None:
+        """Choose, on the validation rows as the head sees them, what turns outputs into answers; they may be none."""
 
     def _pretrain(self, table: FeatureTable, targets: NDArray[Any], seed: int) -> Pretraining | None:
         """Return the pre-training fitted on the training rows, or None; seed and device are ours where it has none."""
