@@ -233,8 +233,8 @@ def mend_segments(
         raise SegmentsError(faults[~tolerated].reset_index(drop=True))
     mended = _canonical(_replace_misspelt(segments, faults[misspelt]))
     mended.attrs = {**segments.attrs, "root": str(root), "faults": faults.astype(object).to_dict("records")}
-    for line in describe_faults(faults[misspelt]):
-        logger.warning("took the suggestion: %s", line)
+    for _, alike in faults[misspelt].groupby(["column", "value"], sort=False):
+        logger.warning("took the suggestion in %d rows, first: %s", len(alike), *describe_faults(alike.head(1)))
     if not misspelt.all():
         logger.warning("media files not found under %s: %d", root, (~misspelt).sum())
     return mended

@@ -1,25 +1,46 @@
 """Corpus readers: each knows one corpus's files, splits, labels and known-bad clips, and returns segments."""
 
+from featmer.corpora.crema_d import load_crema_d
 from featmer.corpora.demo import load_demo
+from featmer.corpora.emobank import load_emobank, load_emobank_ratings
+from featmer.corpora.emocontext import load_emocontext
+from featmer.corpora.emotionlines import load_emotionlines
+from featmer.corpora.goemotions import load_goemotions
 from featmer.corpora.manifest import load_manifest
+from featmer.corpora.meisd import load_meisd
 from featmer.corpora.meld import load_meld
 from featmer.corpora.meld_feats import load_meld_feats, load_meld_feats_features
 from featmer.corpora.mosi import load_mosi, load_mosi_features
 from featmer.corpora.ravdess import load_ravdess, load_ravdess_au
+from featmer.corpora.semeval2018 import load_semeval2018
 
 CORPORA = {
+    "crema_d": load_crema_d,
     "demo": load_demo,
+    "emobank": load_emobank,
+    "emocontext": load_emocontext,
+    "emotionlines": load_emotionlines,
+    "goemotions": load_goemotions,
     "manifest": load_manifest,
+    "meisd": load_meisd,
     "meld": load_meld,
     "meld_feats": load_meld_feats,
     "mosi": load_mosi,
     "ravdess": load_ravdess,
+    "semeval2018": load_semeval2018,
 }
 
 __all__ = [
     "CORPORA",
+    "load_crema_d",
     "load_demo",
+    "load_emobank",
+    "load_emobank_ratings",
+    "load_emocontext",
+    "load_emotionlines",
+    "load_goemotions",
     "load_manifest",
+    "load_meisd",
     "load_meld",
     "load_meld_feats",
     "load_meld_feats_features",
@@ -27,4 +48,5 @@ __all__ = [
     "load_mosi_features",
     "load_ravdess",
     "load_ravdess_au",
+    "load_semeval2018",
 ]

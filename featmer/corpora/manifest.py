@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from featmer._checks import check_name
+from featmer.corpora._files import read_strings, read_text
 from featmer.segments import KEY, MEDIA, mend_segments
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -17,9 +17,6 @@ _FORMATS = {*_SEPARATORS, ".parquet"}
 # Columns that stay text: a dialogue "007" is not 7, and an utterance "None" is a word.
 _TEXTUAL = {"speaker", "text", "split", *MEDIA, *KEY} - {"turn"}
 _ABSENT = {"NA", "N/A", "n/a", "NaN", "nan", "None", "null"}
-
-# Windows-1252 punctuation that was stored as control characters: U+0092 for a right quotation mark, and so on.
-_CONTROLS = {code: character for code in range(0x80, 0xA0) if (character := bytes([code]).decode("cp1252", "ignore"))}
 
 
 def load_manifest(path: str | Path, *, labels: Mapping[str, Iterable[str]] | None = None) -> pd.DataFrame:
@@ -99,23 +96,12 @@ def read_annotations(path: Path) -> pd.DataFrame:
     check_name(path.suffix.lower(), _FORMATS, "file format")
     if path.suffix.lower() == ".parquet":
         return pd.read_parquet(path)
-    text = _decode(path.read_bytes())
-    header = text.split("\n", 1)[0]
+    header = read_text(path).split("\n", 1)[0]
     separator = _SEPARATORS[path.suffix.lower()]
     if separator not in header:
         expected = {",": "commas", "\t": "tabs"}[separator]
         raise ValueError(f"{path} has the header {header!r}; expected column names separated by {expected}.")
-    frame = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, na_values=[""])
-    return frame.rename(columns=str.strip).apply(_parse_numbers)
-
-
-def _decode(content: bytes) -> str:
-    """Return the text of a file in UTF-8, with or without a byte-order mark, or in Windows-1252."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("cp1252", errors="replace")
-    return text.translate(_CONTROLS)
+    return read_strings(path, separator).apply(_parse_numbers)
 
 
 def _parse_numbers(column: pd.Series) -> pd.Series:

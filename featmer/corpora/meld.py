@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from featmer.corpora._files import join_parts
 from featmer.corpora.manifest import read_annotations
 from featmer.labels import LABEL_SPACES
 from featmer.segments import mend_segments
@@ -81,10 +82,7 @@ def load_meld(root: str | Path) -> pd.DataFrame:
     FileNotFoundError: train_sent_emo.csv is neither in nowhere nor in nowhere/train; ...
     """
     root = Path(root)
-    parts = [_load_part(root, part) for part in _PARTS]
-    segments = pd.concat(parts, ignore_index=True)
-    segments.attrs = {"root": str(root), "faults": [fault for part in parts for fault in part.attrs["faults"]]}
-    return segments
+    return join_parts([_load_part(root, part) for part in _PARTS], root)
 
 
 def _load_part(root: Path, part: _Part) -> pd.DataFrame:

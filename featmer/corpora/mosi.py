@@ -10,6 +10,7 @@ import pandas as pd
 
 from featmer._checks import check_name
 from featmer.corpora._features import follow_rows
+from featmer.corpora._files import find_file
 from featmer.corpora.manifest import read_annotations
 from featmer.segments import mend_segments
 from featmer.table import Block
@@ -61,9 +62,7 @@ def load_mosi(root: str | Path, *, splits: Literal["poria", "sdk"] = "poria") ->
     FileNotFoundError: nowhere/mosi_text_audio.csv is not there; give the folder that holds it.
     """
     check_name(splits, SPLITS, "splits")
-    source = Path(root) / _ANNOTATIONS
-    if not source.is_file():
-        raise FileNotFoundError(f"{source} is not there; give the folder that holds it.")
+    source = find_file(root, _ANNOTATIONS)
     rows = read_annotations(source)
     segments = pd.DataFrame(
         {

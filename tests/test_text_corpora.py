@@ -1,0 +1,327 @@
+"""Readers of corpora of text: small files in the published layouts, and the real ones where they are at hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from featmer.corpora import (
+    CORPORA,
+    load_emobank,
+    load_emobank_ratings,
+    load_emocontext,
+    load_emotionlines,
+    load_goemotions,
+    load_meisd,
+    load_meld,
+    load_semeval2018,
+)
+from featmer.evaluation.splits import make_splits
+from featmer.labels import aggregate_votes, map_labels
+from featmer.segments import SegmentsError, check_segments
+
+
+def label_sets(segments: pd.DataFrame) -> list[set[str]]:
+    marks = segments.filter(like="labels.").rename(columns=lambda column: column.removeprefix("labels."))
+    return [{label for label in marks if row[label] == 1} for _, row in marks.iterrows()]
+
+
+# EmotionLines
+
+
+def make_emotionlines(root: Path, **changes: object) -> None:
+    utterance = {"speaker": "Ross", "utterance": "It\u0092s me", "emotion": "joy", "annotation": "1300100"}
+    for part in ("train", "dev", "test"):
+        dialogues = [[utterance, {**utterance, "emotion": "non-neutral"}], [{**utterance, **changes}]]
+        (root / f"friends_{part}.json").write_text(json.dumps(dialogues))
+
+
+def test_emotionlines_has_the_votes_of_each_turn(tmp_path: Path) -> None:
+    make_emotionlines(tmp_path, emotion="angr", annotation="0000500")
+    segments = load_emotionlines(tmp_path)
+    assert segments["dialogue"].tolist()[:4] == ["train_0", "train_0", "train_1", "valid_0"]
+    assert segments["turn"].tolist()[:4] == [0, 1, 0, 0]
+    assert segments["emotion"].fillna("?").tolist()[:3] == ["joy", "?", "anger"]
+    assert segments["text"].unique().tolist() == ["It\u2019s me"]
+    assert segments.filter(like="votes.").iloc[0].to_dict() == {
+        **dict.fromkeys(("votes.sadness", "votes.fear", "votes.surprise", "votes.disgust"), 0),
+        **{"votes.neutral": 1, "votes.joy": 3, "votes.anger": 1},
+    }
+    assert [fault["value"] for fault in segments.attrs["faults"]] == ["angr"] * 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"annotation": "12"}, r"friends_train.json, dialogue 1, utterance 0: the annotation is '12'"),
+        ({"speaker": None}, r"friends_train.json, dialogue 1, utterance 0: no text called speaker"),
+        ({"emotion": "xyz"}, "emotion: 'xyz' is not one of"),
+    ],
+)
+def test_emotionlines_says_what_is_wrong(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    make_emotionlines(tmp_path, **changes)
+    with pytest.raises(ValueError, match=message):
+        load_emotionlines(tmp_path)
+
+
+def test_emotionlines_that_is_no_json(tmp_path: Path) -> None:
+    (tmp_path / "friends_train.json").write_text("[")
+    (tmp_path / "friends_dev.json").touch()
+    (tmp_path / "friends_test.json").touch()
+    with pytest.raises(ValueError, match=r"friends_train\.json is no JSON"):
+        load_emotionlines(tmp_path)
+
+
+def test_emotionlines_real(shared_data: Callable[[str], Path]) -> None:
+    segments = load_emotionlines(shared_data("EmotionLines_Friends_votes"))
+    assert segments["split"].value_counts().to_dict() == {"train": 10561, "test": 2764, "valid": 1178}
+    assert segments.groupby("split")["dialogue"].nunique().to_dict() == {"train": 720, "test": 200, "valid": 80}
+    assert segments.filter(like="votes.").sum(axis=1).eq(5).all()
+    assert segments["emotion"].isna().sum() == 2017 + 214 + 541
+    assert not segments["text"].str.contains("[\x80-\x9f]").any()
+    # The emotion is what more than half of the votes say, where there is such.
+    decided = aggregate_votes(segments, rule="majority", form="hard").values
+    assert segments["emotion"].dropna().eq(decided.reindex(segments["emotion"].dropna().index)).all()
+    texts = set(load_meld(shared_data("MELD"))["text"])
+    assert segments["text"].isin(texts).mean() > 0.3  # MELD's parent, as the docstring warns
+
+
+# GoEmotions
+
+
+def test_goemotions_parts_and_sets(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for number, part in enumerate(("train", "dev", "test")):
+        (tmp_path / "data" / f"{part}.tsv").write_text(f'He said "no\t2,3\tid{number}a\nOk.\t27\tid{number}b\n')
+    segments = load_goemotions(tmp_path)
+    assert segments["split"].tolist() == ["train", "train", "valid", "valid", "test", "test"]
+    assert segments["text"].tolist()[:2] == ['He said "no', "Ok."]
+    assert label_sets(segments)[:2] == [{"anger", "annoyance"}, {"neutral"}]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("Hi.\t2", "line 2: 2 fields between tabs; expected 3: text, labels, id"),
+        ("Hi.\t28\tid2", "line 2: the labels are '28'; expected numbers from 0 to 27"),
+        ("Hi.\tjoy\tid2", "line 2: the labels are 'joy'"),
+        ("Hi.\t1\tid1", "line 2: id 'id1' is taken by line 1 already"),
+    ],
+)
+def test_goemotions_says_what_is_wrong(tmp_path: Path, line: str, message: str) -> None:
+    for part in ("train", "dev", "test"):
+        (tmp_path / f"{part}.tsv").write_text(f"Ok.\t27\tid1\n{line}\n")
+    with pytest.raises(ValueError, match=rf"train\.tsv, {message}"):
+        load_goemotions(tmp_path)
+
+
+def test_goemotions_real(shared_data: Callable[[str], Path]) -> None:
+    segments = load_goemotions(shared_data("GoEmotions"))
+    assert segments["split"].value_counts().to_dict() == {"train": 43410, "test": 5427, "valid": 5426}
+    marks = segments.filter(like="labels.")
+    assert marks.shape[1] == 28
+    assert (marks.sum(axis=1) > 1)[segments["split"] == "train"].mean() == pytest.approx(0.164, abs=0.0005)
+    assert marks[segments["split"] == "train"].sum()[["labels.neutral", "labels.grief"]].tolist() == [14219, 77]
+    # Mapped to Ekman, the first rows are what the authors' own Ekman files say.
+    published = pd.read_csv(shared_data("GoEmotions") / "ekman" / "dev.tsv", sep="\t", header=None, quoting=3)
+    names = (shared_data("GoEmotions") / "ekman" / "labels.txt").read_text().split()
+    part = segments[segments["split"] == "valid"].head(300)
+    mapped = map_labels([sorted(labels) for labels in label_sets(part)], "goemotions", "ekman_neutral").labels
+    expected = [{names[int(number)] for number in numbers.split(",")} for numbers in published[1].astype(str).head(300)]
+    assert list(map(set, mapped)) == expected
+
+
+# SemEval-2018
+
+
+def test_semeval2018_in_the_organisers_layout(tmp_path: Path) -> None:
+    folder = tmp_path / "Spanish" / "E-c"
+    folder.mkdir(parents=True)
+    header = "ID\tTweet\tanger\tanticipation\tdisgust\tfear\tjoy\tlove\toptimism\tpessimism\tsadness\tsurprise\ttrust"
+    marks = {"train": "1\t0\t1\t0\t0\t0\t0\t0\t0\t0\t0", "dev": "\t".join("0" * 11), "test": "\t".join(["NONE"] * 11)}
+    for part, marked in marks.items():
+        (folder / f"2018-E-c-Es-{part}.txt").write_text(f"{header}\n2018-Es-{part}\t¡No!\\nQué\t{marked}\n", "utf-8")
+    segments = load_semeval2018(tmp_path, language="es")
+    assert segments["split"].tolist() == ["train", "valid", "test"]
+    assert segments["text"].tolist() == ["¡No!\nQué"] * 3
+    assert label_sets(segments) == [{"anger", "disgust"}, set(), set()]
+    assert segments["labels.joy"].isna().tolist() == [False, False, True]
+
+
+def test_semeval2018_says_what_is_wrong(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        (tmp_path / f"ar_{part}.txt").write_text("2018-Ar-1\tx\t" + "\t".join("00000200000"))
+    with pytest.raises(ValueError, match=r"ar_train\.txt, line 1: the labels are .*; expected 0 or 1"):
+        load_semeval2018(tmp_path)
+    with pytest.raises(FileNotFoundError, match="2018-E-c-En-train"):
+        load_semeval2018(tmp_path, language="en")
+
+
+def test_semeval2018_real(shared_data: Callable[[str], Path]) -> None:
+    segments = load_semeval2018(shared_data("SemEval2018_Ec_Ar"))
+    assert segments["split"].value_counts().to_dict() == {"train": 2863, "test": 1518}
+    marks = segments[segments["split"] == "train"].filter(like="labels.")
+    assert marks.sum().tolist() == [1114, 263, 539, 485, 784, 737, 730, 624, 1059, 60, 156]
+    correlations = marks.corr()
+    for (one, other), expected in {
+        ("joy", "love"): 0.59,
+        ("joy", "optimism"): 0.57,
+        ("anger", "disgust"): 0.52,
+        ("joy", "anger"): -0.45,
+    }.items():
+        assert correlations.loc[f"labels.{one}", f"labels.{other}"] == pytest.approx(expected, abs=0.005)
+    assert (
+        segments["text"].iloc[0].startswith("\u0638\u0644\u064a\u0646\u0627")
+    )  # right-to-left, stored in reading order
+    assert not segments["text"].str.contains(r"\n", regex=False).any()
+
+
+# EmoContext
+
+
+def test_emocontext_chats_are_dialogues_of_three_turns(tmp_path: Path) -> None:
+    for part in ("train", "dev", "test"):
+        (tmp_path / f"{part}.txt").write_text(
+            'id\tturn1\tturn2\tturn3\tlabel\n4\tHi "you\tHello\tBye\thapy\n2\ta\tb\tc\tothers\n'
+        )
+    segments = load_emocontext(tmp_path)
+    assert segments["dialogue"].tolist()[:6] == ["train_4"] * 3 + ["train_2"] * 3
+    assert segments["text"].tolist()[:6] == ['Hi "you', "Hello", "Bye", "a", "b", "c"]
+    assert segments["speaker"].tolist()[:3] == ["A", "B", "A"]
+    assert segments["emotion"].fillna("?").tolist()[:6] == ["?", "?", "happy", "?", "?", "others"]
+    assert len(segments.attrs["faults"]) == 3
+    assert check_segments(segments) is not None
+
+
+def test_emocontext_says_what_is_wrong(tmp_path: Path) -> None:
+    for part in ("train", "valid", "test"):
+        (tmp_path / f"{part}.txt").write_text("id\tturn1\tturn2\tturn3\tlabel\n4\tHi\tHello\tBye\n")
+    with pytest.raises(ValueError, match=r"train\.txt, line 2: 4 fields"):
+        load_emocontext(tmp_path)
+
+
+def test_emocontext_real(shared_data: Callable[[str], Path]) -> None:
+    segments = load_emocontext(shared_data("EmoContext_SemEval2019"))
+    labelled = segments[segments["emotion"].notna()]
+    assert labelled["split"].value_counts().to_dict() == {"train": 30160, "test": 5509, "valid": 2755}
+    assert labelled["turn"].eq(2).all()
+    counts = labelled[labelled["split"] == "train"]["emotion"].value_counts().to_dict()
+    assert counts == {"others": 14948, "angry": 5506, "sad": 5463, "happy": 4243}
+    assert labelled[labelled["split"] == "test"]["emotion"].eq("others").mean() == pytest.approx(0.849, abs=0.001)
+    (fold,) = make_splits("official", segments)
+    assert [len(rows) for rows in fold] == [90480, 8265, 16527]
+
+
+# MEISD
+
+MEISD_HEADER = (
+    "TV Series,Utterances,dialog_ids,uttr_ids,seasons,episodes,start_times,end_times,"
+    "sentiment,emotion,intensity,emotion2,intensity2,emotion3,intensity3\n"
+)
+
+
+def test_meisd_mends_what_it_can_and_reports_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "MEISD_text.csv").write_text(
+        MEISD_HEADER
+        + 'GOT,"Well, no",1,0,1,8,00:00:01:500,00:00:03:000,Negative , faer,2,Digust,1`,sadness,3\n'
+        + "GOT,Yes,1,1,1,8,00:00:03:000,00:01:03:250,positve,neutral,,df,neu,,\n"
+        + "GOT,Again,1,0,1,9,00:00:01:500,00:00:03:000,neutral,ANGER,`,anger,3,,\n"
+    )
+    segments = load_meisd(tmp_path)
+    assert segments["dialogue"].tolist() == ["GOT-1-8-1", "GOT-1-8-1", "GOT-1-9-1"]
+    assert segments["episode_end"].tolist() == [3.0, 63.25, 3.0]
+    assert segments["sentiment"].tolist() == ["negative", "positive", "neutral"]
+    assert segments["emotion"].tolist() == ["fear", "neutral", "anger"]
+    assert label_sets(segments) == [{"fear", "disgust", "sadness"}, {"neutral"}, {"anger"}]
+    assert segments[["intensity", "intensity2"]].sum().tolist() == [2.0, 4.0]
+    told = {(fault["row"], fault["column"], fault["value"]): fault["suggestion"] for fault in segments.attrs["faults"]}
+    assert told == {
+        (2, "emotion", "faer"): "fear",
+        (2, "emotion2", "digust"): "disgust",
+        (2, "intensity2", "1`"): "1",
+        (3, "sentiment", "positve"): "positive",
+        (3, "emotion2", "df"): "",
+        (3, "intensity2", "neu"): "",
+        (4, "intensity", "`"): "",
+    }
+
+
+def test_meisd_says_what_is_wrong(tmp_path: Path) -> None:
+    row = "GOT,Yes,1,0,1,8,00:00:03:000,00:01:03:250,positive,joy,1,,,,\n"
+    (tmp_path / "MEISD_text.csv").write_text(MEISD_HEADER + row + row)
+    with pytest.raises(SegmentsError, match=r"MEISD_text\.csv, line 3, turn: '0' of dialogue 'GOT-1-8-1' is taken"):
+        load_meisd(tmp_path)
+    (tmp_path / "MEISD_text.csv").write_text("TV Series,Utterance\n")
+    with pytest.raises(ValueError, match=r"MEISD_text\.csv, line 1: no column 'seasons'"):
+        load_meisd(tmp_path)
+
+
+def test_meisd_real(shared_data: Callable[[str], Path]) -> None:
+    segments = load_meisd(shared_data("MEISD"))
+    published = pd.read_csv(shared_data("MEISD") / "MEISD_text.csv", dtype=str)
+    assert len(segments) == len(published)
+    assert segments["emotion"].notna().all()
+    # Nothing is lost but what the faults name.
+    lost = [fault for fault in segments.attrs["faults"] if not fault["suggestion"]]
+    assert published["emotion2"].notna().sum() - segments["emotion2"].notna().sum() == sum(
+        fault["column"] == "emotion2" for fault in lost
+    )
+    sets = segments.filter(like="labels.").sum(axis=1)
+    assert sets.between(1, 3).all()
+    assert (sets > 1).mean() == pytest.approx(0.45, abs=0.02)
+    assert segments["intensity"].dropna().isin([1, 2, 3]).all()
+    typos = {fault["value"] for fault in segments.attrs["faults"]} & {"faer", "digust", "positve"}
+    assert typos == {"faer", "digust", "positve"}
+
+
+# EmoBank
+
+
+def make_emobank(root: Path) -> None:
+    (root / "emobank.csv").write_text(
+        'id,split,V,A,D,text\ns_1,train,3.0,2.5,3.2,"He said ""no"""\ns_2,dev,1,5,3,b\ns_3,test,2,2,2,None\n'
+    )
+    (root / "reader.csv").write_text('"id","V","A","D"\n"s_3","4","4","4"\n"s_1","2","2","2"\n"s_9","2","2","2"\n')
+    (root / "individual_writer_ratings.csv").write_text("id,V,A,D\ns_1,1,2,3\ns_1,3,2,3\n")
+
+
+def test_emobank_perspectives_and_ratings(tmp_path: Path) -> None:
+    make_emobank(tmp_path)
+    segments = load_emobank(tmp_path)
+    assert segments["split"].tolist() == ["train", "valid", "test"]
+    assert segments["text"].tolist() == ['He said "no"', "b", "None"]
+    assert segments[["valence", "arousal", "dominance"]].iloc[0].tolist() == [3.0, 2.5, 3.2]
+    assert load_emobank(tmp_path, perspective="reader")["valence"].fillna(0).tolist() == [2.0, 0.0, 4.0]
+    assert load_emobank_ratings(tmp_path, "writer").loc["s_1", "valence"].tolist() == [1, 3]
+
+
+def test_emobank_says_what_is_wrong(tmp_path: Path) -> None:
+    make_emobank(tmp_path)
+    with pytest.raises(ValueError, match=r"Unknown perspective 'both'. Choose from \['reader', 'writer'\]"):
+        load_emobank_ratings(tmp_path, "both")  # type: ignore[arg-type]
+    (tmp_path / "emobank.csv").write_text("id,split,V,A,D,text\ns_1,train,3,2,3,a\ns_2,train,3,9,3,a\n")
+    with pytest.raises(ValueError, match=r"emobank\.csv, line 3: the values are .*; expected three numbers from 1 to"):
+        load_emobank(tmp_path)
+
+
+def test_emobank_real(shared_data: Callable[[str], Path]) -> None:
+    root = shared_data("EmoBank")
+    segments = load_emobank(root)
+    assert segments["split"].value_counts().to_dict() == {"train": 8062, "test": 1000, "valid": 1000}
+    first = segments.set_index("dialogue").loc["110CYL068_1036_1079"]
+    assert first[["valence", "arousal", "dominance", "split"]].tolist() == [3.0, 3.0, 3.2, "train"]
+    ratings = load_emobank_ratings(root, "reader")
+    assert len(ratings) == 53055
+    reader = load_emobank(root, perspective="reader").set_index("dialogue")
+    means = ratings.groupby("dialogue").mean().reindex(reader.index)
+    assert (means["valence"] - reader["valence"]).abs().median() == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["emobank", "emocontext", "emotionlines", "goemotions", "meisd", "semeval2018"])
+def test_a_folder_without_the_corpus(tmp_path: Path, name: str) -> None:
+    with pytest.raises(FileNotFoundError, match="is not there; give the folder"):
+        CORPORA[name](tmp_path)
