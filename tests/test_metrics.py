@@ -44,6 +44,34 @@ def test_label_metrics_equal_scikit_learn(name: str, answers: list[tuple[str, st
 
 @settings(max_examples=60, deadline=None)
 @given(answers=ANSWERS)
+def test_agreement_equals_scikit_learn_where_that_has_a_value(answers: list[tuple[str, str]]) -> None:
+    target, prediction = map(list, zip(*answers, strict=True))
+    constant = len({*target, *prediction}) == 1
+    for name, known in {"kappa": reference.cohen_kappa_score, "mcc": reference.matthews_corrcoef}.items():
+        expected = 0 if constant else known(target, prediction)
+        assert of(name, target, prediction) == pytest.approx(expected)
+
+
+def test_a_worked_example_of_every_label_metric() -> None:
+    target, prediction = [0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 2, 2]
+    expected = {
+        "accuracy": 0.66667,
+        "f1_weighted": 0.67778,
+        "f1_macro": 0.65556,
+        "uar": 0.72222,
+        "kappa": 0.5,
+        "mcc": 0.52223,
+    }
+    assert {name: round(of(name, target, prediction), 5) for name in expected} == expected
+
+
+def test_worked_examples_of_concordance() -> None:
+    assert metrics.ccc([1, 2, 3, 4, 5], [2, 3, 4, 5, 6]) == pytest.approx(0.8)
+    assert metrics.ccc([1, 2, 3, 4, 5], [1, 2, 3, 4, 6]) == pytest.approx(0.96, abs=0.005)
+
+
+@settings(max_examples=60, deadline=None)
+@given(answers=ANSWERS)
 def test_f1_per_class_equals_scikit_learn(answers: list[tuple[str, str]]) -> None:
     target, prediction = map(list, zip(*answers, strict=True))
     found = sorted({*target, *prediction})

@@ -116,6 +116,28 @@ def uar(counts: NDArray) -> NDArray:
     return _mean_of_known(_ratio(_right(counts), counts.sum(axis=-1)))
 
 
+def kappa(counts: NDArray) -> NDArray:
+    """Return 0 where both sides are always the same one label."""
+    n_rows, chance = _chance(counts)
+    right = _right(counts).sum(axis=-1)
+    return np.where(n_rows > 0, np.nan_to_num(_ratio(n_rows * right - chance, n_rows**2 - chance)), np.nan)
+
+
+def mcc(counts: NDArray) -> NDArray:
+    """Return 0 where either side is always the same label."""
+    n_rows, chance = _chance(counts)
+    right = _right(counts).sum(axis=-1)
+    spreads = [n_rows**2 - (counts.sum(axis=axis) ** 2).sum(axis=-1) for axis in (-1, -2)]
+    correlation = _ratio(n_rows * right - chance, np.sqrt(spreads[0] * spreads[1]))
+    return np.where(n_rows > 0, np.nan_to_num(correlation), np.nan)
+
+
+def _chance(counts: NDArray) -> tuple[NDArray, NDArray]:
+    """Return the rows, and their square times the share of right answers if they were dealt out at random."""
+    true, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
+    return true.sum(axis=-1), (true * predicted).sum(axis=-1)
+
+
 def _f1_by_label(counts: NDArray) -> NDArray:
     """Return F1 of shape (..., n_classes), NaN for a label neither true nor predicted."""
     return _ratio(2 * _right(counts), counts.sum(axis=-1) + counts.sum(axis=-2))

@@ -20,6 +20,8 @@ from featmer.evaluation.metrics.labels import (
     f1_of_label,
     f1_per_class,
     f1_weighted,
+    kappa,
+    mcc,
     uar,
 )
 from featmer.evaluation.metrics.metric import Metric, Needs, Summary
@@ -56,8 +58,10 @@ __all__ = [
     "f1_weighted",
     "find_metric",
     "find_metrics",
+    "kappa",
     "log_loss",
     "mae",
+    "mcc",
     "pearson",
     "rmse",
     "sign_accuracy",
@@ -120,6 +124,8 @@ METRICS: dict[str, Metric] = {
         Metric("f1_weighted", "weighted F1", f1_weighted, summary=Summary(sums.confusion, sums.f1_weighted)),
         Metric("f1_macro", "macro F1", f1_macro, summary=Summary(sums.confusion, sums.f1_macro)),
         Metric("uar", "UAR", uar, summary=Summary(sums.confusion, sums.uar)),
+        Metric("kappa", "Cohen's kappa", kappa, summary=Summary(sums.confusion, sums.kappa)),
+        Metric("mcc", "Matthews correlation", mcc, summary=Summary(sums.confusion, sums.mcc)),
         Metric("log_loss", "log loss", log_loss, "probabilities", False, Summary(sums.log_losses, sums.mean)),
         Metric("ece", "calibration error", ece, "probabilities", False, Summary(calibration_sums, ece_of_sums)),
         Metric("ece_mass", "calibration error, bins of equal mass", ece_mass, "probabilities", False),

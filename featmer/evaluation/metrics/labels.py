@@ -101,6 +101,57 @@ def uar(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     return _score_labels(sums.uar, y_true, y_pred)
 
 
+def kappa(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Return Cohen's kappa: accuracy beyond chance, as a share of what could be beyond it.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_rows,)
+        True and predicted labels.
+
+    Returns
+    -------
+    float
+        1 if all are right, 0 at the level of chance, and where both sides are always the same one label.
+
+    References
+    ----------
+    Cohen, "A coefficient of agreement for nominal scales", Educational and Psychological Measurement 20, 1960.
+
+    Examples
+    --------
+    >>> kappa([0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 2, 2])
+    0.5
+    """
+    return _score_labels(sums.kappa, y_true, y_pred)
+
+
+def mcc(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Return the Matthews correlation coefficient, of any number of labels.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_rows,)
+        True and predicted labels.
+
+    Returns
+    -------
+    float
+        1 if all are right; 0 at the level of chance, and where either side is always the same label.
+
+    References
+    ----------
+    Gorodkin, "Comparing two K-category assignments by a K-category correlation coefficient", Computational Biology
+    and Chemistry 28, 2004.
+
+    Examples
+    --------
+    >>> round(mcc([0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 2, 2]), 5)
+    0.52223
+    """
+    return _score_labels(sums.mcc, y_true, y_pred)
+
+
 def f1_per_class(y_true: ArrayLike, y_pred: ArrayLike) -> dict[str, float]:
     """Return the F1 of each label that is true or predicted somewhere, by metric name.
 

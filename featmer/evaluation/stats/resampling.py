@@ -1,45 +1,17 @@
-"""How sure a difference is: resampling by whole dialogues, and tests that know that folds share their training rows."""
+"""Intervals and tests from resamples and swaps of whole dialogues or speakers."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
-from featmer.evaluation._resampling import Pair, draw, mean_over_runs, split_runs, swapped
 from featmer.evaluation.metrics import Metric, find_metric
+from featmer.evaluation.stats._runs import Pair, resampled_scores, split_runs
+from featmer.evaluation.stats.comparison import LEVEL, Comparison
 from featmer.groups import group_codes
 
 N_RESAMPLES = 1000
-LEVEL = 0.95
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A difference between two models, its interval and its p-value.
-
-    Parameters
-    ----------
-    difference : float
-        Score of the first model less that of the second.
-    low, high : float
-        95 % interval of the difference; NaN for a test that gives none.
-    pvalue : float
-        Two-sided.
-
-    Examples
-    --------
-    >>> Comparison(0.02, -0.01, 0.05, 0.2).pvalue
-    0.2
-    """
-
-    difference: float
-    low: float
-    high: float
-    pvalue: float
 
 
 def cluster_bootstrap(
@@ -84,8 +56,8 @@ def cluster_bootstrap(
     [0.0, 0.5, 1.0]
     """
     groups = group_codes(predictions, by)
-    weights = draw(groups.max() + 1, n_resamples, random_state)
-    return mean_over_runs(find_metric(metric), split_runs(predictions, groups), weights)
+    runs = split_runs(predictions, groups)
+    return resampled_scores(find_metric(metric), [runs], int(groups.max()) + 1, n_resamples, random_state)[0]
 
 
 def interval(values: ArrayLike, level: float = LEVEL) -> tuple[float, float]:
@@ -139,7 +111,8 @@ def paired_bootstrap(
     Returns
     -------
     Comparison
-        With the percentile interval, and the p-value of that interval just reaching 0.
+        With the percentile interval, and the two-sided p-value of that interval just reaching 0: of draws that are
+        not shifted, ``2 (min(#<=0, #>=0) + 1) / (n_resamples + 1)``, at most 1.
 
     Raises
     ------
@@ -153,9 +126,7 @@ def paired_bootstrap(
     0.5
     """
     metric, pair = find_metric(metric), Pair.of(first, second, by)
-    weights = draw(pair.n_groups, n_resamples, random_state)
-    draws = mean_over_runs(metric, pair.first, weights) - mean_over_runs(metric, pair.second, weights)
-    draws = draws[~np.isnan(draws)]
+    draws = pair.resampled(metric, n_resamples, random_state)
     tail = min((draws <= 0).sum(), (draws >= 0).sum())
     return Comparison(pair.difference(metric), *interval(draws), min(1.0, 2 * (tail + 1) / (len(draws) + 1)))
 
@@ -204,77 +175,7 @@ def approximate_randomisation(
     True
     """
     metric, pair = find_metric(metric), Pair.of(first, second, by)
-    swaps = np.random.default_rng(random_state).integers(2, size=(n_resamples, pair.n_groups))
-    draws = swapped(metric, pair, swaps)
+    draws = pair.swapped(metric, n_resamples, random_state)
     difference = pair.difference(metric)
     at_least = (np.abs(draws) >= abs(difference) - 1e-12).sum()
     return Comparison(difference, np.nan, np.nan, float((at_least + 1) / (n_resamples + 1)))
-
-
-def corrected_t_test(first: ArrayLike, second: ArrayLike, test_share: float) -> Comparison:
-    """Compare scores of two models over the same folds and seeds, knowing that the folds overlap.
-
-    Folds share training rows, so their scores vary less than independent ones would; Nadeau and Bengio add
-    the share of test rows to the variance.
-
-    Parameters
-    ----------
-    first, second : array-like of shape (n_runs,)
-        Scores of the two models, run by run; give zeros as second for the interval of a mean.
-    test_share : float
-        Test rows divided by training rows of a run; 0 gives the ordinary paired t-test.
-
-    Returns
-    -------
-    Comparison
-        With the t interval; NaN where there are fewer than two runs.
-
-    References
-    ----------
-    Nadeau and Bengio, "Inference for the generalization error", Machine Learning 52, 2003.
-
-    Examples
-    --------
-    >>> result = corrected_t_test([0.5, 0.6, 0.7], [0.4, 0.5, 0.5], test_share=0.5)
-    >>> round(result.difference, 3), round(result.pvalue, 3)
-    (0.133, 0.127)
-    """
-    differences = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
-    n_runs, mean = len(differences), float(differences.mean())
-    if n_runs < 2:
-        return Comparison(mean, np.nan, np.nan, np.nan)
-    error = float(np.sqrt((1 / n_runs + test_share) * differences.var(ddof=1)))
-    margin = error * stats.t.ppf((1 + LEVEL) / 2, n_runs - 1)
-    if error == 0:
-        return Comparison(mean, mean, mean, float(mean == 0))
-    return Comparison(mean, mean - margin, mean + margin, float(2 * stats.t.sf(abs(mean) / error, n_runs - 1)))
-
-
-def holm(pvalues: ArrayLike) -> NDArray[np.float64]:
-    """Correct p-values for their number by Holm's step-down method.
-
-    Parameters
-    ----------
-    pvalues : array-like of shape (n_tests,)
-        NaN is no test: it stays NaN and is not counted.
-
-    Returns
-    -------
-    ndarray of shape (n_tests,)
-        The corrected p-values.
-
-    References
-    ----------
-    Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6, 1979.
-
-    Examples
-    --------
-    >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    given = np.asarray(pvalues, dtype=float)
-    order = np.argsort(given)[: int((~np.isnan(given)).sum())]
-    steps = given[order] * np.arange(len(order), 0, -1)
-    corrected = np.full(len(given), np.nan)
-    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return corrected

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from featmer.evaluation.outcomes import Outcomes, as_labels, is_values
 from featmer.groups import group_codes
 
 RUN = ("fold", "seed")
+_CELLS_AT_ONCE = 4_000_000  # of resamples by groups: 32 MB a copy, however many rows there are
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,27 @@ class Pair:
         groups = group_codes(first, by)
         both = pd.concat([first, second])
         classes = () if is_values(both["target"]) else as_labels(pd.concat([both["target"], both["prediction"]]))
-        return cls(split_runs(first, groups, classes), split_runs(second, groups, classes), groups.max() + 1)
+        return cls(split_runs(first, groups, classes), split_runs(second, groups, classes), int(groups.max()) + 1)
 
     def difference(self, metric: Metric) -> float:
         """Return the first model's mean score over its runs less the second's."""
         scores = [np.mean([metric.score(run.outcomes) for run in runs.values()]) for runs in (self.first, self.second)]
         return float(scores[0] - scores[1])
+
+    def resampled(self, metric: Metric, n_resamples: int, random_state: int) -> NDArray[np.float64]:
+        """Return the difference on resamples of whole groups, without those that cannot be scored."""
+        one, other = resampled_scores(metric, (self.first, self.second), self.n_groups, n_resamples, random_state)
+        return (one - other)[~np.isnan(one - other)]
+
+    def swapped(self, metric: Metric, n_resamples: int, random_state: int) -> NDArray[np.float64]:
+        """Return the difference after the answers of random groups have changed sides."""
+        rng = np.random.default_rng(random_state)
+        parts = []
+        for size in _portions(n_resamples, self.n_groups):
+            swaps = rng.integers(2, size=(size, self.n_groups))
+            runs = ((run, self.second[key]) for key, run in self.first.items())
+            parts.append(_mean_of_known([_swapped_run(metric, *pair, swaps) for pair in runs]))
+        return np.concatenate(parts)
 
 
 def _in_order(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -72,17 +88,32 @@ def split_runs(predictions: pd.DataFrame, groups: NDArray, classes: ArrayLike = 
     return {key: Run(Outcomes.of_frame(frame.iloc[rows], classes), groups[rows]) for key, rows in parts.items()}
 
 
-def draw(n_groups: int, n_resamples: int, random_state: int) -> NDArray[np.float64]:
+def resampled_scores(
+    metric: Metric, models: Sequence[Runs], n_groups: int, n_resamples: int, random_state: int
+) -> NDArray[np.float64]:
+    """Return scores of the same resamples of whole groups, means over runs: (n_models, n_resamples)."""
+    rng = np.random.default_rng(random_state)
+    parts = [np.empty((len(models), 0))]
+    for size in _portions(n_resamples, n_groups):
+        weights = _draw(rng, size, n_groups)
+        scores = [_mean_of_known([_resampled(metric, run, weights) for run in runs.values()]) for runs in models]
+        parts.append(np.stack(scores))
+    return np.concatenate(parts, axis=1)
+
+
+def _portions(n_resamples: int, n_groups: int) -> Iterator[int]:
+    """Yield numbers of resamples that fit into memory at once."""
+    most = max(1, _CELLS_AT_ONCE // n_groups)
+    for done in range(0, n_resamples, most):
+        yield min(most, n_resamples - done)
+
+
+def _draw(rng: np.random.Generator, n_resamples: int, n_groups: int) -> NDArray[np.float64]:
     """Draw how often each group is in each resample: (n_resamples, n_groups)."""
-    drawn = np.random.default_rng(random_state).integers(n_groups, size=(n_resamples, n_groups))
+    drawn = rng.integers(n_groups, size=(n_resamples, n_groups))
     places = drawn + n_groups * np.arange(n_resamples)[:, None]
     counts = np.bincount(places.ravel(), minlength=n_resamples * n_groups)
     return counts.reshape(n_resamples, n_groups).astype(float)
-
-
-def mean_over_runs(metric: Metric, runs: Runs, weights: NDArray) -> NDArray[np.float64]:
-    """Return the mean score over runs of resamples given by weights of shape (n_resamples, n_groups)."""
-    return _mean_of_known([_resampled(metric, run, weights) for run in runs.values()])
 
 
 def _mean_of_known(scores: list[NDArray]) -> NDArray[np.float64]:
@@ -101,11 +132,6 @@ def _resampled(metric: Metric, run: Run, weights: NDArray) -> NDArray[np.float64
     rows = np.arange(len(run.groups))
     drawn = (np.repeat(rows, row_weights) for row_weights in weights.astype(int)[:, run.groups])
     return np.array([metric.score(run.outcomes.take(sample)) if len(sample) else np.nan for sample in drawn])
-
-
-def swapped(metric: Metric, pair: Pair, swaps: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the difference of the two models after each of the swaps, of shape (n_resamples, n_groups)."""
-    return _mean_of_known([_swapped_run(metric, run, pair.second[key], swaps) for key, run in pair.first.items()])
 
 
 def _swapped_run(metric: Metric, first: Run, second: Run, swaps: NDArray[np.int64]) -> NDArray[np.float64]:
