@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -215,7 +216,7 @@ def wilcoxon_holm(scores: Table, higher_is_better: bool = True) -> pd.DataFrame:
     return _symmetric(frame.columns, holm([_wilcoxon(one, other) for one, other in pairs]))
 
 
-def cliques(mean_ranks: pd.Series, pvalues: pd.DataFrame, alpha: float = 0.05) -> list[list[object]]:
+def cliques(mean_ranks: pd.Series, pvalues: pd.DataFrame, alpha: float = 0.05) -> list[list[Any]]:
     """Return the groups of neighbours in rank of which no two models differ; the bars of a critical-difference diagram.
 
     Parameters
@@ -241,7 +242,7 @@ def cliques(mean_ranks: pd.Series, pvalues: pd.DataFrame, alpha: float = 0.05) -
     """
     names = list(mean_ranks.sort_values(kind="stable").index)
     same = pvalues.loc[names, names].to_numpy() >= alpha
-    found: list[list[object]] = []
+    found: list[list[Any]] = []
     end = 0
     for start in range(len(names)):
         stop = max(stop for stop in range(start + 1, len(names) + 1) if same[start:stop, start:stop].all())
