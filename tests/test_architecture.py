@@ -16,7 +16,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     "_checks", "_isolation", "_parallel", "_resources", "_saving", "decisions", "groups", "segments", "labels", "table",
     "transcripts", "alignment", "descriptions", "media", "corpora", "demo", "extractors", "cache", "extraction",
-    "context", "transductive", "decisions", "_targets", "_estimator", "_parts", "collate", "nn", "objectives",
+    "context", "transductive", "_targets", "_deciding", "_estimator", "_parts", "collate", "nn", "objectives",
     "training", "_torch_estimator", "pretraining", "estimators", "baselines", "evaluation", "explain", "report",
     "__init__",
 ]  # fmt: skip

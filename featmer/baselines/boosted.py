@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
 import lightgbm
@@ -13,25 +14,27 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from featmer._deciding import DecidingClassifier
 from featmer._estimator import hold_out_dialogues
-from featmer._targets import check_values, encode_labels
-from featmer.baselines.base import Baseline, BaselineClassifier
+from featmer._targets import check_values, encode_classes, encode_like
+from featmer.baselines.base import Baseline
+from featmer.baselines.questions import Question, ask, weigh
 from featmer.context import add_context
 from featmer.table import FeatureTable
 
 _VALIDATION_SHARE = 0.15
+_YES_NO = {"objective": "binary"}
 
 
 class _Rows(NamedTuple):
-    """What trees are grown on or stopped by."""
+    """What trees are grown on or stopped by: rows, and what is to be answered about them."""
 
     features: NDArray[Any]  # (n_rows, n_features)
-    targets: NDArray[Any]  # (n_rows, n_outputs)
-    weights: NDArray[np.float64]  # (n_rows,)
+    questions: list[Question]
 
-    def take(self, rows: NDArray[Any]) -> _Rows:
-        """Return some of the rows, by number or mask."""
-        return _Rows(self.features[rows], self.targets[rows], self.weights[rows])
+    def take(self, rows: NDArray[np.int64]) -> _Rows:
+        """Return some of the rows."""
+        return _Rows(self.features[rows], [question.among(rows) for question in self.questions])
 
 
 class _Boosted(Baseline):
@@ -68,33 +71,43 @@ class _Boosted(Baseline):
         """Return the features with those of the previous turns."""
         return np.asarray(add_context(table, self.context))
 
-    def _grow(self, table: FeatureTable, rows: _Rows, validation: _Rows | None, objective: dict[str, Any]) -> None:
-        """Grow trees for each target until the loss on the validation rows stops falling.
+    def _grow(
+        self, table: FeatureTable, rows: _Rows, validation: _Rows | None, objective: dict[str, Any]
+    ) -> tuple[_Rows, list[lightgbm.Booster]]:
+        """Grow trees for each question until the loss on the validation rows stops falling.
 
         Without validation rows, whole dialogues are held out of the table for that, then put back, and as many trees
-        are grown again on all its rows.
+        are grown again on all its rows. Returns the rows to stop by, and trees that were not grown on them.
         """
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         parameters = {**self._parameters(seed, rows.features.shape[1]), **objective}
         train, held_out = hold_out_dialogues(table, _VALIDATION_SHARE, seed)
-        self.trees_ = []
-        for column in range(rows.targets.shape[1]):
-            rounds = self.n_estimators
-            if validation is None and len(held_out):
-                rounds = self._boost(parameters, rounds, column, rows.take(train), rows.take(held_out)).best_iteration
-            booster = self._boost(parameters, rounds, column, rows, validation)
-            self.trees_.append(booster.model_to_string())
+        rounds = [self.n_estimators] * len(rows.questions)
+        watched, boosters = validation, []
+        if watched is None:
+            watched = rows.take(held_out)
+            if len(held_out):
+                boosters = self._boost(parameters, rounds, rows.take(train), watched)
+                rounds = [booster.best_iteration for booster in boosters]
+        grown = self._boost(parameters, rounds, rows, validation)
+        self.trees_ = [booster.model_to_string() for booster in grown]
+        return watched, grown if validation else boosters
 
     def _boost(
-        self, parameters: dict[str, Any], rounds: int, column: int, rows: _Rows, validation: _Rows | None
-    ) -> lightgbm.Booster:
-        """Boost on some rows, until the loss on others stops falling if there are any."""
-        data = lightgbm.Dataset(rows.features, rows.targets[:, column], weight=rows.weights, params=parameters)
-        if validation is None or not len(validation.features):
-            return lightgbm.train(parameters, data, rounds)
-        valid = data.create_valid(validation.features, validation.targets[:, column], weight=validation.weights)
-        stop: list[Any] = [lightgbm.early_stopping(self.patience, verbose=False)]
-        return lightgbm.train(parameters, data, rounds, [valid], callbacks=stop)
+        self, parameters: dict[str, Any], rounds: list[int], rows: _Rows, validation: _Rows | None
+    ) -> list[lightgbm.Booster]:
+        """Boost on some rows for each question, until the loss on others stops falling if there are any."""
+        data = lightgbm.Dataset(rows.features, params=parameters).construct()
+        watched = validation if validation and len(validation.features) else None
+        held_out = data.create_valid(watched.features, params=parameters).construct() if watched else None
+        boosters = []
+        for number, question in enumerate(rows.questions):
+            given: dict[str, Any] = {}
+            if watched and held_out:
+                given["valid_sets"] = [_labelled(held_out, watched.questions[number])]
+                given["callbacks"] = [lightgbm.early_stopping(self.patience, verbose=False)]
+            boosters.append(lightgbm.train(parameters, _labelled(data, question), rounds[number], **given))
+        return boosters
 
     def _parameters(self, seed: int, n_features: int) -> dict[str, Any]:
         """Return what LightGBM is told whatever the objective."""
@@ -115,17 +128,27 @@ class _Boosted(Baseline):
         }
 
     def _ask(self, X: Any) -> list[NDArray[np.float64]]:
-        """Return what the trees of each target say."""
+        """Return what the trees say to each question."""
         check_is_fitted(self)
         features = self._features(self._check_table(X, reset=False))
-        boosters = [lightgbm.Booster(model_str=text) for text in self.trees_]
-        return [
-            np.asarray(booster.predict(features, num_threads=effective_n_jobs(self.n_jobs))) for booster in boosters
-        ]
+        return self._answers([lightgbm.Booster(model_str=text) for text in self.trees_], features)
+
+    def _answers(self, boosters: list[lightgbm.Booster], features: NDArray[Any]) -> list[NDArray[np.float64]]:
+        threads = effective_n_jobs(self.n_jobs)
+        return [np.asarray(booster.predict(features, num_threads=threads)) for booster in boosters]
 
 
-class BoostedClassifier(BaselineClassifier, _Boosted):
+def _labelled(data: lightgbm.Dataset, question: Question) -> lightgbm.Dataset:
+    """Return the data with targets; a row that is asked about several times is repeated in its binned form only."""
+    if len(question.rows) != data.num_data():
+        data = data.subset(question.rows.tolist()).construct()
+    return data.set_label(question.targets).set_weight(question.weights)
+
+
+class BoostedClassifier(DecidingClassifier, _Boosted):
     """Classify by gradient-boosted trees.
+
+    An utterance has one label, any number of labels (then each has trees of its own), or a share for each, as y says.
 
     Parameters
     ----------
@@ -135,7 +158,11 @@ class BoostedClassifier(BaselineClassifier, _Boosted):
         Number of previous turns of the dialogue whose features, and whether they had the same speaker, are set
         beside each row's own; NaN where there is none.
     class_weight : "balanced" or dict of label to float, default=None
-        Weights of the classes; "balanced" makes all count the same.
+        Weights of the classes; "balanced" makes all count the same. Of several labels a row, the weight of the rows
+        that have the label; "balanced" makes those with and without it count the same.
+    thresholds : {"all", "class"} or float, default="all"
+        Above which probability a label is given where there is any number of labels a row: the one for all labels, or
+        for each label its own, with the best macro F1 on the validation rows (0.5 where there are none); or a number.
     n_estimators : int, default=300
         Most rounds of boosting; each grows one tree a class.
     learning_rate : float, default=0.1
@@ -156,9 +183,13 @@ class BoostedClassifier(BaselineClassifier, _Boosted):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels seen in fit.
-    trees_ : list of one str
-        The trees in LightGBM's text format.
+        The labels; for a matrix as y, the names of its columns, or their numbers.
+    target_ : {"labels", "indicators", "distributions"}
+        What y was.
+    thresholds_ : ndarray of shape (n_classes,)
+        The threshold of each label; only where y was an indicator matrix.
+    trees_ : list of str
+        The trees in LightGBM's text format; of several labels a row, one text a label.
 
     References
     ----------
@@ -179,6 +210,7 @@ class BoostedClassifier(BaselineClassifier, _Boosted):
         *,
         context: int = 0,
         class_weight: Mapping[Any, float] | str | None = None,
+        thresholds: str | float = "all",
         n_estimators: int = 300,
         learning_rate: float = 0.1,
         num_leaves: int = 15,
@@ -201,6 +233,7 @@ class BoostedClassifier(BaselineClassifier, _Boosted):
             random_state=random_state,
         )
         self.class_weight = class_weight
+        self.thresholds = thresholds
 
     def fit(self, X: Any, y: ArrayLike, validation: tuple[Any, ArrayLike] | None = None) -> Self:
         """Grow trees until the loss on held-out dialogues stops falling.
@@ -209,30 +242,36 @@ class BoostedClassifier(BaselineClassifier, _Boosted):
         ----------
         X : FeatureTable or array-like of shape (n_rows, n_features)
             Training rows.
-        y : array-like of shape (n_rows,)
-            Their labels.
+        y : array-like of shape (n_rows,) or (n_rows, n_classes)
+            Labels; a matrix of 0 and 1 for any number of labels a row; or shares that sum to 1. A DataFrame's
+            columns name the classes.
         validation : tuple (X, y), default=None
-            Rows to stop by, never trained on; labels that y lacks are left out. None holds out whole dialogues of X.
+            Rows to stop by and to choose thresholds on, never trained on; labels that y lacks are left out. None holds
+            out whole dialogues of X.
 
         Returns
         -------
         self
             The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If rows and targets, or those of the validation rows, do not fit together.
         """
+        self._check_thresholds()
         table = self._check_table(X, reset=True)
-        self.classes_, codes = encode_labels(y, len(table))
-        weights = self._class_weights(codes)
-        rows = _Rows(self._features(table), codes[:, None], weights[codes])
-        stopping = None
-        if validation is not None:
-            labels = np.asarray(validation[1])
-            known = np.isin(labels, self.classes_)
-            codes = np.searchsorted(self.classes_, labels[known])
-            features = self._features(self._check_table(validation[0], reset=False))
-            stopping = _Rows(features[known], codes[:, None], weights[codes])
+        targets = encode_classes(y, len(table))
+        self.target_, self.classes_ = targets.kind, targets.classes
+        weights = weigh(targets, self.class_weight)
+        rows = _Rows(self._features(table), ask(targets, weights))
+        stopping = None if validation is None else self._watch(*validation, weights)
         # LightGBM wants two classes at least.
-        objective = {"objective": "multiclass", "num_class": max(2, len(self.classes_))}
-        self._grow(table, rows, stopping, objective)
+        choice = {"objective": "multiclass", "num_class": max(2, len(self.classes_))}
+        watched, boosters = self._grow(table, rows, stopping, _YES_NO if self.target_ == "indicators" else choice)
+        if self.target_ == "indicators":
+            true = np.column_stack([question.targets for question in watched.questions])
+            self._choose_thresholds(true, np.column_stack(self._answers(boosters, watched.features) or [true]))
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -246,10 +285,23 @@ class BoostedClassifier(BaselineClassifier, _Boosted):
         Returns
         -------
         ndarray of shape (n_rows, n_classes)
-            In the order of ``classes_``; rows sum to 1.
+            In the order of ``classes_``; rows sum to 1 unless there is any number of labels a row.
         """
-        probabilities = self._ask(X)[0][:, : len(self.classes_)]
+        answers = self._ask(X)
+        if self.target_ == "indicators":
+            return np.column_stack(answers)
+        probabilities = answers[0][:, : len(self.classes_)]
         return probabilities / probabilities.sum(axis=1, keepdims=True)
+
+    def _watch(self, X: Any, y: ArrayLike, weights: NDArray[np.float64]) -> _Rows:
+        """Return validation rows, without those of labels that training did not have."""
+        table = self._check_table(X, reset=False)
+        features = self._features(table)
+        if self.target_ == "labels":
+            known = np.isin(np.asarray(y), self.classes_)
+            features, y = features[known], np.asarray(y)[known]
+        values = encode_like(y, len(features), self._known(), "validation rows")
+        return _Rows(features, ask(replace(self._known(), values=values), weights))
 
 
 class BoostedRegressor(RegressorMixin, _Boosted):
@@ -338,5 +390,6 @@ class BoostedRegressor(RegressorMixin, _Boosted):
 
     def _rows(self, table: FeatureTable, y: ArrayLike) -> _Rows:
         """Return what to grow trees on, all rows of equal weight."""
-        targets = check_values(y, len(table)).reshape(len(table), -1)
-        return _Rows(self._features(table), targets, np.ones(len(table)))
+        columns = check_values(y, len(table)).reshape(len(table), -1).T
+        every, ones = np.arange(len(table)), np.ones(len(table))
+        return _Rows(self._features(table), [Question(every, values, ones) for values in columns])
