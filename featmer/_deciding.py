@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -94,14 +95,15 @@ class DecidingClassifier(ClassifierMixin):
         elif not 0 <= given <= 1:
             raise ValueError(f"thresholds={given!r} is no probability; give a number from 0 to 1, or 'all' or 'class'.")
 
-    def _choose_thresholds(self, y: ArrayLike, probabilities: ArrayLike) -> None:
-        """Set ``thresholds_`` where there is any number of labels a row, by rows not trained on; they may be none."""
+    def _choose_thresholds(self, unseen: Callable[[], tuple[ArrayLike, ArrayLike]]) -> None:
+        """Set ``thresholds_`` where there may be several labels a row, by targets and probabilities of unseen rows."""
         if hasattr(self, "thresholds_"):
             del self.thresholds_  # of an earlier fit
         if self.target_ != "indicators":
             return
-        if isinstance(self.thresholds, str) and len(np.asarray(y)):
-            self.thresholds_ = tune_thresholds(y, probabilities, per=self.thresholds)
-        else:
-            fixed = 0.5 if isinstance(self.thresholds, str) else self.thresholds
-            self.thresholds_ = np.full(len(self.classes_), float(fixed))
+        fixed = 0.5 if isinstance(self.thresholds, str) else self.thresholds
+        self.thresholds_ = np.full(len(self.classes_), float(fixed))
+        if isinstance(self.thresholds, str):
+            y, probabilities = unseen()
+            if len(np.asarray(y)):
+                self.thresholds_ = tune_thresholds(y, probabilities, per=self.thresholds)

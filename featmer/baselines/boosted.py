@@ -269,9 +269,7 @@ class BoostedClassifier(DecidingClassifier, _Boosted):
         # LightGBM wants two classes at least.
         choice = {"objective": "multiclass", "num_class": max(2, len(self.classes_))}
         watched, boosters = self._grow(table, rows, stopping, _YES_NO if self.target_ == "indicators" else choice)
-        if self.target_ == "indicators":
-            true = np.column_stack([question.targets for question in watched.questions])
-            self._choose_thresholds(true, np.column_stack(self._answers(boosters, watched.features) or [true]))
+        self._choose_thresholds(lambda: self._ask_unseen(watched, boosters))
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -292,6 +290,13 @@ class BoostedClassifier(DecidingClassifier, _Boosted):
             return np.column_stack(answers)
         probabilities = answers[0][:, : len(self.classes_)]
         return probabilities / probabilities.sum(axis=1, keepdims=True)
+
+    def _ask_unseen(self, watched: _Rows, boosters: list[lightgbm.Booster]) -> tuple[ArrayLike, ArrayLike]:
+        """Return indicators and probabilities of the rows that the trees were not grown on; of none without trees."""
+        if not boosters:
+            return (), ()
+        true = np.column_stack([question.targets for question in watched.questions])
+        return true, np.column_stack(self._answers(boosters, watched.features))
 
     def _watch(self, X: Any, y: ArrayLike, weights: NDArray[np.float64]) -> _Rows:
         """Return validation rows, without those of labels that training did not have."""

@@ -62,8 +62,7 @@ class LinearClassifier(DecidingClassifier, Baseline):
     scaling_ : Pipeline
         Imputer and scaler.
     models_ : list of LogisticRegression
-        One; of several labels a row one a label, or in its place a DummyClassifier where all or no training rows have
-        the label.
+        One, or of several labels a row one a label; a DummyClassifier where there is but one answer.
 
     Examples
     --------
@@ -116,8 +115,7 @@ class LinearClassifier(DecidingClassifier, Baseline):
         targets = encode_classes(y, len(table))
         self.target_, self.classes_ = targets.kind, targets.classes
         self.scaling_, self.models_ = self._regress(table, targets)
-        chosen = targets.kind == "indicators" and isinstance(self.thresholds, str)
-        self._choose_thresholds(*(self._ask_unseen(table, targets, validation) if chosen else ((), ())))
+        self._choose_thresholds(lambda: self._ask_unseen(table, targets, validation))
         return self
 
     def _regress(self, table: FeatureTable, targets: ClassTargets) -> tuple[Pipeline, list[Any]]:
@@ -125,16 +123,7 @@ class LinearClassifier(DecidingClassifier, Baseline):
         scaling = _standardised()
         design = scaling.fit_transform(_design(table, self.context))
         questions = ask(targets, weigh(targets, self.class_weight))
-        return scaling, [self._answer(design, question, targets.kind) for question in questions]
-
-    def _answer(self, design: NDArray[np.float64], question: Question, kind: str) -> Any:
-        """Return the model of one question."""
-        rows, codes, weights = question
-        if kind == "indicators" and len(np.unique(codes)) == 1:
-            return DummyClassifier().fit(design, codes)
-        # A row that is asked about several times is copied as often as it has shares.
-        repeated = design if len(rows) == len(design) else design[rows]
-        return LogisticRegression(C=self.C, max_iter=1000).fit(repeated, codes, weights)
+        return scaling, [_answer(design, question, self.C) for question in questions]
 
     def _ask_unseen(
         self, table: FeatureTable, targets: ClassTargets, validation: tuple[Any, ArrayLike] | None
@@ -151,12 +140,12 @@ class LinearClassifier(DecidingClassifier, Baseline):
         return targets.values[held_out], self._probabilities(table[held_out], *trial)
 
     def _probabilities(self, table: FeatureTable, scaling: Pipeline, models: list[Any]) -> NDArray[np.float64]:
-        answers = [model.predict_proba(scaling.transform(_design(table, self.context))) for model in models]
-        if self.target_ != "indicators":
-            return answers[0]
-        return np.column_stack(
-            [answer @ model.classes_ for answer, model in zip(answers, models, strict=True)]  # of 0 and 1, or of one
-        )
+        design = scaling.transform(_design(table, self.context))
+        several = self.target_ == "indicators"
+        answers = np.zeros((len(models), len(table), 2 if several else len(self.classes_)))
+        for answer, model in zip(answers, models, strict=True):
+            answer[:, model.classes_] = model.predict_proba(design)  # which knows only those that it saw
+        return answers[..., 1].T if several else answers[0]
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class.
@@ -267,6 +256,16 @@ def _design(table: FeatureTable, context: int) -> NDArray[np.float64]:
     table = add_context(table, context)
     missing = [block.missing for block in table.blocks.values()]
     return np.column_stack([np.asarray(table), *missing])
+
+
+def _answer(design: NDArray[np.float64], question: Question, strength: float) -> Any:
+    """Return the model of one question."""
+    rows, codes, weights = question
+    if len(np.unique(codes)) == 1:
+        return DummyClassifier().fit(design, codes)
+    # A row that is asked about several times is copied as often as it has shares.
+    repeated = design if len(rows) == len(design) else design[rows]
+    return LogisticRegression(C=strength, max_iter=1000).fit(repeated, codes, weights)
 
 
 def _count(model: Any) -> int:

@@ -10,11 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
-from sklearn.base import ClassifierMixin
 
-from featmer._checks import check_name
-from featmer._targets import ClassTargets, encode_classes, encode_like
-from featmer.decisions import inclusive_threshold, indicate_labels, label_sets, tune_thresholds
+from featmer._deciding import DecidingClassifier
+from featmer._targets import encode_classes, encode_like
 from featmer.estimators.fusion import Curriculum, FusionEstimator, Stages, Validation
 from featmer.nn import Head
 from featmer.objectives import Objective
@@ -22,7 +20,7 @@ from featmer.pretraining import Pretraining
 from featmer.table import FeatureTable
 
 
-class FusionClassifier(ClassifierMixin, FusionEstimator):
+class FusionClassifier(DecidingClassifier, FusionEstimator):
     """Classify utterances from several modalities, in their dialogue.
 
     An utterance has one label, any number of labels, or a share for each, as y says.
@@ -168,11 +166,6 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         )
         self.thresholds = thresholds
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
-
     def fit(self, X: FeatureTable | ArrayLike, y: ArrayLike, validation: Validation = None) -> Self:
         """Train on a table or a plain array.
 
@@ -198,7 +191,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         TrainingError
             If the loss is no longer a number.
         """
-        _check_thresholds(self.thresholds)
+        self._check_thresholds()
         table = self._check_table(X, reset=not self._goes_on)
         if self._goes_on:
             values = encode_like(y, len(table), self._known(), "rows to go on with")
@@ -214,17 +207,10 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         return self._fit(table, values, len(self.classes_), (watched, wanted))
 
     def _decide(self, table: FeatureTable, targets: NDArray[Any]) -> None:
-        self.__dict__.pop("thresholds_", None)
-        if self.target_ != "indicators":
-            return
-        fixed = 0.5 if isinstance(self.thresholds, str) else self.thresholds
-        self.thresholds_ = np.full(len(self.classes_), float(fixed))
-        if isinstance(self.thresholds, str) and len(table):
-            probabilities = self.objective_.decode(self._outputs(table)).cpu().numpy()
-            self.thresholds_ = tune_thresholds(targets, probabilities, per=self.thresholds)
+        def unseen() -> tuple[ArrayLike, ArrayLike]:
+            return targets, self.objective_.decode(self._outputs(table)).cpu().numpy() if len(table) else ()
 
-    def _known(self) -> ClassTargets:
-        return ClassTargets(self.target_, self.classes_, np.empty(0))
+        self._choose_thresholds(unseen)
 
     def predict_proba(self, X: FeatureTable | ArrayLike) -> NDArray[np.float64]:
         """Return the probability of each class.
@@ -241,43 +227,6 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         """
         outputs = self._answers(X)
         return self.objective_.decode(outputs).cpu().numpy()
-
-    def predict(self, X: FeatureTable | ArrayLike) -> NDArray[Any]:
-        """Return the likeliest label of each row, or all its labels.
-
-        Parameters
-        ----------
-        X : FeatureTable or array-like of shape (n_rows, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,) or (n_rows, n_classes)
-            Labels; where y was an indicator matrix, one of 0 and 1, by ``thresholds_``.
-        """
-        probabilities = self.predict_proba(X)
-        if self.target_ == "indicators":
-            return indicate_labels(probabilities, self.thresholds_)
-        return self.classes_[probabilities.argmax(axis=1)]
-
-    def predict_set(self, X: FeatureTable | ArrayLike) -> list[set[Any]]:
-        """Return the labels of each row as a set.
-
-        Parameters
-        ----------
-        X : FeatureTable or array-like of shape (n_rows, n_features)
-            Rows.
-
-        Returns
-        -------
-        list of set of n_rows sets
-            Where y was an indicator matrix, the labels above their thresholds, perhaps none; where it held
-            distributions, those with more than an equal share; else the likeliest label.
-        """
-        if self.target_ == "labels":
-            return [{label} for label in self.predict(X).tolist()]
-        thresholds = self.thresholds_ if self.target_ == "indicators" else inclusive_threshold(len(self.classes_))
-        return label_sets(self.predict_proba(X), thresholds, self.classes_)
 
     def decision_function(self, X: FeatureTable | ArrayLike) -> NDArray[np.float64]:
         """Return scores that order the classes as their probabilities do.
@@ -308,11 +257,3 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         self.classes_ = np.array(fitted["classes"]["values"], fitted["classes"]["dtype"])
         if fitted["thresholds"] is not None:
             self.thresholds_ = np.array(fitted["thresholds"])
-
-
-def _check_thresholds(given: str | float) -> None:
-    """Refuse thresholds that are neither chosen nor a probability."""
-    if isinstance(given, str):
-        check_name(given, ("all", "class"), "choice of thresholds")
-    elif not 0 <= given <= 1:
-        raise ValueError(f"thresholds={given!r} is no probability; give a number from 0 to 1, or 'all' or 'class'.")
