@@ -44,6 +44,24 @@ def values(rng: np.random.Generator) -> pd.DataFrame:
     return frame.assign(target=target, prediction=target + rng.normal(0, 1, len(frame)))
 
 
+def indicators(rng: np.random.Generator) -> pd.DataFrame:
+    frame = shares(rng)
+    true, said = (frame[[f"{kind}.{label}" for label in LABELS]] > 0.3 for kind in "tp")
+    frame[[f"t.{label}" for label in LABELS]] = true.astype(int)
+    return frame.assign(**{f"d.{label}": said[f"p.{label}"].astype(int) for label in LABELS})
+
+
+def shares(rng: np.random.Generator) -> pd.DataFrame:
+    frame = answers(rng).drop(columns=["target", "prediction"])
+    true, said = np.random.default_rng(1).dirichlet(np.ones(4), len(frame)), rng.dirichlet(np.ones(4), len(frame))
+    frame[[f"t.{label}" for label in LABELS]] = true
+    frame[[f"p.{label}" for label in LABELS]] = (true + said) / 2
+    return frame
+
+
+MAKERS = {"labels": answers, "values": values, "indicators": indicators, "distributions": shares}
+
+
 def without_sums(name: str) -> Metric:
     """Return a metric that the bootstrap must compute sample by sample."""
     metric = find_metric(name)
@@ -52,7 +70,7 @@ def without_sums(name: str) -> Metric:
 
 @pytest.mark.parametrize("name", [*METRICS, "f1:joy"])
 def test_sums_equal_a_plain_loop(name: str) -> None:
-    make = values if find_metric(name).needs == "values" else answers
+    make = MAKERS[find_metric(name).kinds[0]]
     first, second = make(np.random.default_rng(1)), make(np.random.default_rng(2))
     fast, slow = (cluster_bootstrap(metric, first, n_resamples=40) for metric in (name, without_sums(name)))
     np.testing.assert_allclose(fast, slow)

@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from featmer._targets import encode_labels
+from featmer._targets import encode_classes
 from featmer.baselines.base import BaselineClassifier
+from featmer.decisions import indicate_labels
 
 
 class MajorityClassifier(BaselineClassifier):
     """Predict the most frequent class whatever the features say.
+
+    Of any number of labels a row it predicts those that more than half of the rows have; of distributions, their mean.
 
     Parameters
     ----------
@@ -24,7 +27,9 @@ class MajorityClassifier(BaselineClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels seen in fit.
+        The labels seen in fit; of a matrix the names of its columns.
+    target_ : {"labels", "indicators", "distributions"}
+        What y was.
     shares_ : ndarray of shape (n_classes,)
         Share of each class among the training rows, which is every row's probability.
 
@@ -40,6 +45,7 @@ class MajorityClassifier(BaselineClassifier):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.poor_score = True
+        tags.classifier_tags.multi_label = True
         return tags
 
     def fit(self, X: Any, y: ArrayLike, validation: Any = None) -> Self:
@@ -49,8 +55,8 @@ class MajorityClassifier(BaselineClassifier):
         ----------
         X : FeatureTable or array-like of shape (n_rows, n_features)
             Training rows.
-        y : array-like of shape (n_rows,)
-            Their labels.
+        y : array-like of shape (n_rows,) or (n_rows, n_classes)
+            Their labels; a matrix of 0 and 1 for any number of labels a row; or shares that sum to 1.
         validation : tuple (X, y), default=None
             Not used; there is nothing to stop early.
 
@@ -60,9 +66,26 @@ class MajorityClassifier(BaselineClassifier):
             The fitted classifier.
         """
         table = self._check_table(X, reset=True)
-        self.classes_, codes = encode_labels(y, len(table))
-        self.shares_ = np.bincount(codes) / len(codes)
+        targets = encode_classes(y, len(table))
+        self.target_, self.classes_, values = targets.kind, targets.classes, targets.values
+        self.shares_ = np.bincount(values) / len(values) if self.target_ == "labels" else values.mean(axis=0)
         return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most frequent class for every row, or all labels that most rows have.
+
+        Parameters
+        ----------
+        X : FeatureTable or array-like of shape (n_rows, n_features)
+            What to classify.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,) or (n_rows, n_classes)
+            Labels; where y was an indicator matrix, one of 0 and 1.
+        """
+        check_is_fitted(self)
+        return indicate_labels(self.predict_proba(X)) if self.target_ == "indicators" else super().predict(X)
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the class shares for every row.

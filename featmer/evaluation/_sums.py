@@ -24,43 +24,43 @@ def confusion(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
 
 def hits_of_label(label: str, outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
     """Sum the rows where a label is found, is true, is predicted, and all rows: (n_groups, 4)."""
-    true, predicted = outcomes.target == label, outcomes.prediction == label
+    true, predicted = outcomes.holds(label)
     return _sum_by_group([true & predicted, true, predicted, np.ones_like(true)], groups, n_groups)
 
 
 def hits_within(k: int, outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
     """Sum the rows whose label is at most k steps off, and rows."""
     steps = np.abs(_whole_numbers(outcomes.target) - _whole_numbers(outcomes.prediction))
-    return _mean_sums(np.where(steps <= k, 1.0, 0.0), groups, n_groups)
+    return mean_sums(np.where(steps <= k, 1.0, 0.0), groups, n_groups)
 
 
 def log_losses(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
     """Sum minus the logarithm of the true label's probability, and rows."""
     rows = np.arange(len(outcomes.target))
     true = outcomes.known_probabilities()[rows, outcomes.codes(outcomes.target)]
-    return _mean_sums(-np.log(np.clip(true, _TINY, 1.0)), groups, n_groups)
+    return mean_sums(-np.log(np.clip(true, _TINY, 1.0)), groups, n_groups)
 
 
 def brier(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
     """Sum the squared distance of probabilities and truth, and rows."""
     gap = outcomes.known_probabilities() - (outcomes.classes == outcomes.target[:, None])
-    return _mean_sums((gap**2).sum(axis=1), groups, n_groups)
+    return mean_sums((gap**2).sum(axis=1), groups, n_groups)
 
 
 def brier_top(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
     """Sum the squared gap between the likeliest class's probability and whether it is right, and rows."""
     correct, confidence = outcomes.confidence()
-    return _mean_sums((confidence - correct) ** 2, groups, n_groups)
+    return mean_sums((confidence - correct) ** 2, groups, n_groups)
 
 
 def absolute_errors(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
     """Sum absolute errors, and rows."""
-    return _mean_sums(np.abs(outcomes.prediction - outcomes.target), groups, n_groups)
+    return mean_sums(np.abs(outcomes.prediction - outcomes.target), groups, n_groups)
 
 
 def squared_errors(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
     """Sum squared errors, and rows."""
-    return _mean_sums((outcomes.prediction - outcomes.target) ** 2, groups, n_groups)
+    return mean_sums((outcomes.prediction - outcomes.target) ** 2, groups, n_groups)
 
 
 def moments(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
@@ -87,7 +87,7 @@ def _whole_numbers(labels: NDArray) -> NDArray[np.int64]:
         raise ValueError(f"Steps need labels that are whole numbers, such as 1 to 7: {error}.") from error
 
 
-def _mean_sums(values: NDArray, groups: NDArray, n_groups: int) -> NDArray:
+def mean_sums(values: NDArray, groups: NDArray, n_groups: int) -> NDArray:
     return _sum_by_group([values, np.ones_like(values)], groups, n_groups)
 
 
@@ -97,13 +97,13 @@ def _sum_by_group(terms: list[NDArray], groups: NDArray, n_groups: int) -> NDArr
 
 def accuracy(counts: NDArray) -> NDArray:
     """Return the share of a confusion matrix on its diagonal."""
-    return _ratio(_right(counts).sum(axis=-1), counts.sum(axis=(-2, -1)))
+    return ratio(_right(counts).sum(axis=-1), counts.sum(axis=(-2, -1)))
 
 
 def f1_weighted(counts: NDArray) -> NDArray:
     """Return F1 averaged in proportion to the true labels."""
     true = counts.sum(axis=-1)
-    return _ratio((true * np.nan_to_num(_f1_by_label(counts))).sum(axis=-1), true.sum(axis=-1))
+    return ratio((true * np.nan_to_num(_f1_by_label(counts))).sum(axis=-1), true.sum(axis=-1))
 
 
 def f1_macro(counts: NDArray) -> NDArray:
@@ -113,14 +113,14 @@ def f1_macro(counts: NDArray) -> NDArray:
 
 def uar(counts: NDArray) -> NDArray:
     """Return the mean recall of true labels."""
-    return _mean_of_known(_ratio(_right(counts), counts.sum(axis=-1)))
+    return _mean_of_known(ratio(_right(counts), counts.sum(axis=-1)))
 
 
 def kappa(counts: NDArray) -> NDArray:
     """Return 0 where both sides are always the same one label."""
     n_rows, chance = _chance(counts)
     right = _right(counts).sum(axis=-1)
-    return np.where(n_rows > 0, np.nan_to_num(_ratio(n_rows * right - chance, n_rows**2 - chance)), np.nan)
+    return np.where(n_rows > 0, np.nan_to_num(ratio(n_rows * right - chance, n_rows**2 - chance)), np.nan)
 
 
 def mcc(counts: NDArray) -> NDArray:
@@ -128,7 +128,7 @@ def mcc(counts: NDArray) -> NDArray:
     n_rows, chance = _chance(counts)
     right = _right(counts).sum(axis=-1)
     spreads = [n_rows**2 - (counts.sum(axis=axis) ** 2).sum(axis=-1) for axis in (-1, -2)]
-    correlation = _ratio(n_rows * right - chance, np.sqrt(spreads[0] * spreads[1]))
+    correlation = ratio(n_rows * right - chance, np.sqrt(spreads[0] * spreads[1]))
     return np.where(n_rows > 0, np.nan_to_num(correlation), np.nan)
 
 
@@ -140,7 +140,7 @@ def _chance(counts: NDArray) -> tuple[NDArray, NDArray]:
 
 def _f1_by_label(counts: NDArray) -> NDArray:
     """Return F1 of shape (..., n_classes), NaN for a label neither true nor predicted."""
-    return _ratio(2 * _right(counts), counts.sum(axis=-1) + counts.sum(axis=-2))
+    return ratio(2 * _right(counts), counts.sum(axis=-1) + counts.sum(axis=-2))
 
 
 def _right(counts: NDArray) -> NDArray:
@@ -149,13 +149,13 @@ def _right(counts: NDArray) -> NDArray:
 
 def f1_of_label(sums: NDArray) -> NDArray:
     """Return the F1 of one label: 0 where it is neither true nor predicted, NaN where there is no row."""
-    f1 = np.nan_to_num(_ratio(2 * sums[..., 0], sums[..., 1] + sums[..., 2]))
+    f1 = np.nan_to_num(ratio(2 * sums[..., 0], sums[..., 1] + sums[..., 2]))
     return np.where(sums[..., 3] > 0, f1, np.nan)
 
 
 def mean(sums: NDArray) -> NDArray:
     """Divide a sum by its rows."""
-    return _ratio(sums[..., 0], sums[..., 1])
+    return ratio(sums[..., 0], sums[..., 1])
 
 
 def root_mean(sums: NDArray) -> NDArray:
@@ -167,20 +167,20 @@ def ccc(sums: NDArray) -> NDArray:
     """Return 0 where either side is constant."""
     means, variances, covariance = _covariance(sums)
     gap = means[..., 1] - means[..., 0]
-    concordance = np.nan_to_num(_ratio(2 * covariance, variances.sum(axis=-1) + gap**2))
+    concordance = np.nan_to_num(ratio(2 * covariance, variances.sum(axis=-1) + gap**2))
     return np.where(sums[..., 0] > 0, concordance, np.nan)
 
 
 def pearson(sums: NDArray) -> NDArray:
     """Return 0 where either side is constant."""
     _, variances, covariance = _covariance(sums)
-    correlation = np.nan_to_num(_ratio(covariance, np.sqrt(variances.prod(axis=-1))))
+    correlation = np.nan_to_num(ratio(covariance, np.sqrt(variances.prod(axis=-1))))
     return np.where(sums[..., 0] > 0, np.clip(correlation, -1, 1), np.nan)
 
 
 def _covariance(sums: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """Return means and variances of x and y (..., 2) and their covariance; rounding of a constant counts as 0."""
-    moments = _ratio(sums[..., 1:6], sums[..., :1])
+    moments = ratio(sums[..., 1:6], sums[..., :1])
     means, squares = moments[..., :2], moments[..., 2:4]
     variances = squares - means**2
     variances = np.where(variances > 1e-14 * squares, variances, 0.0)
@@ -188,7 +188,7 @@ def _covariance(sums: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     return means, variances, np.where(variances.all(axis=-1), covariance, 0.0)
 
 
-def _ratio(numerator: NDArray, denominator: NDArray) -> NDArray:
+def ratio(numerator: NDArray, denominator: NDArray) -> NDArray:
     """Divide; NaN, without a warning, where the denominator is not above 0."""
     shape = np.broadcast_shapes(np.shape(numerator), np.shape(denominator))
     return np.divide(numerator, denominator, out=np.full(shape, np.nan), where=denominator > 0)
@@ -196,4 +196,4 @@ def _ratio(numerator: NDArray, denominator: NDArray) -> NDArray:
 
 def _mean_of_known(values: NDArray) -> NDArray:
     known = ~np.isnan(values)
-    return _ratio(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))
+    return ratio(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))

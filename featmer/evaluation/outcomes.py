@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-PROBABILITY = "p."
+PROBABILITY, TRUE, DECIDED = "p.", "t.", "d."
 NO_CLASSES = np.array([], dtype=str)
 
 
@@ -20,10 +20,10 @@ class Outcomes:
 
     Parameters
     ----------
-    target : ndarray of shape (n_rows,)
-        True labels (strings) or true values (floats).
-    prediction : ndarray of shape (n_rows,)
-        Predicted labels or values.
+    target : ndarray of shape (n_rows,) or (n_rows, n_classes)
+        True labels (strings) or true values (floats); where a row has several labels, 0 and 1 or shares for each.
+    prediction : ndarray of shape (n_rows,) or (n_rows, n_classes)
+        Predicted labels or values; 0 and 1 for each label; for shares the probabilities.
     classes : ndarray of shape (n_classes,)
         Sorted labels; empty where the target is a value.
     probabilities : ndarray of shape (n_rows, n_classes) or None
@@ -72,16 +72,42 @@ class Outcomes:
         return cls(labels.target, labels.prediction, labels.classes, _spread(given, columns, labels.classes))
 
     @classmethod
+    def of_indicators(
+        cls, y_true: ArrayLike, y_pred: ArrayLike, classes: ArrayLike, probabilities: NDArray | None = None
+    ) -> Outcomes:
+        """Pair matrices that say by 0 and 1 which of ``classes`` hold, and which were said to."""
+        true, predicted = np.asarray(y_true), np.asarray(y_pred)
+        for matrix in (true, predicted):
+            if not np.isin(matrix, (0, 1)).all():
+                raise ValueError("A matrix of several labels a row says by 0 and 1 which hold; it has other numbers.")
+        return cls(*_alike(true.astype(bool), predicted.astype(bool), classes), probabilities)
+
+    @classmethod
+    def of_distributions(cls, y_true: ArrayLike, probabilities: ArrayLike, classes: ArrayLike) -> Outcomes:
+        """Pair true shares of ``classes`` with predicted ones."""
+        true, predicted, names = _alike(np.asarray(y_true, float), np.asarray(probabilities, float), classes)
+        for matrix in (true, predicted):
+            sums = matrix.sum(axis=1)
+            if not ((matrix >= 0).all() and np.allclose(sums, 1.0, atol=1e-4)):
+                raise ValueError(
+                    f"Shares of labels are not below 0 and sum to 1; got sums of {sums.min():g} to {sums.max():g}."
+                )
+        return cls(true, predicted, names, predicted)
+
+    @classmethod
     def of_frame(cls, predictions: pd.DataFrame, classes: ArrayLike = NO_CLASSES) -> Outcomes:
         """Read a predictions frame of :func:`~featmer.evaluation.evaluate`.
 
         Parameters
         ----------
         predictions : DataFrame of n_rows rows
-            Columns ``target``, ``prediction`` and, where the model gives them, ``p.<class>``.
+            Columns ``target``, ``prediction`` and, where the model gives them, ``p.<class>``; of several labels a row
+            ``t.<label>``, ``p.<label>`` and, where each holds or does not, ``d.<label>``.
         classes : array-like of str, optional
             Labels to add to those found, so that two models share one order.
         """
+        if "target" not in predictions:
+            return _of_matrices(predictions)
         if is_values(predictions["target"]):
             return cls.of_values(predictions["target"], predictions["prediction"])
         columns = [name for name in predictions.columns if name.startswith(PROBABILITY)]
@@ -122,6 +148,15 @@ class Outcomes:
         probabilities = self.known_probabilities()
         return self.classes[probabilities.argmax(axis=1)] == self.target, probabilities.max(axis=1)
 
+    def holds(self, label: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return in which rows a label is true and in which it is predicted."""
+        if self.target.ndim == 1:
+            return np.asarray(self.target == label, bool), np.asarray(self.prediction == label, bool)
+        column = np.flatnonzero(self.classes == label)[:1]
+        if not len(column):  # a label that the matrices do not know is never true
+            return np.zeros(len(self.target), bool), np.zeros(len(self.target), bool)
+        return self.target[:, column[0]].astype(bool), self.prediction[:, column[0]].astype(bool)
+
     def codes(self, labels: NDArray) -> NDArray[np.int64]:
         """Return the position in ``classes`` of each label."""
         return np.searchsorted(self.classes, labels)
@@ -147,6 +182,46 @@ def is_values(target: pd.Series) -> bool:
     (True, False)
     """
     return pd.api.types.is_float_dtype(target.dtype)
+
+
+def labels_in(predictions: pd.DataFrame) -> NDArray:
+    """Return the labels that predictions name as true or predicted; none of values, or where they are columns.
+
+    Examples
+    --------
+    >>> labels_in(pd.DataFrame({"target": ["joy"], "prediction": ["fear"]})).tolist()
+    ['joy', 'fear']
+    """
+    if "target" not in predictions or is_values(predictions["target"]):
+        return NO_CLASSES
+    return as_labels(pd.concat([predictions["target"], predictions["prediction"]]))
+
+
+def _of_matrices(predictions: pd.DataFrame) -> Outcomes:
+    """Read the outcomes of several labels a row."""
+    names = [name.removeprefix(TRUE) for name in map(str, predictions) if name.startswith(TRUE)]
+    if not names:
+        raise ValueError(
+            f"Predictions have columns target and prediction, or t.<label> and p.<label>; got {list(predictions)}."
+        )
+    true, decided, given = (
+        predictions.reindex(columns=[prefix + name for name in names]).to_numpy(float)
+        for prefix in (TRUE, DECIDED, PROBABILITY)
+    )
+    if DECIDED + names[0] not in predictions:
+        return Outcomes.of_distributions(true, given, names)
+    return Outcomes.of_indicators(true, decided, names, None if np.isnan(given).any() else given)
+
+
+def _alike(true: NDArray, predicted: NDArray, classes: ArrayLike) -> tuple[NDArray, NDArray, NDArray]:
+    """Return two matrices and the labels of their columns, or raise ValueError where the shapes differ."""
+    names = as_labels(classes)
+    if true.ndim != 2 or true.shape != predicted.shape or true.shape[1] != len(names):
+        raise ValueError(
+            f"Got targets of shape {true.shape} and predictions of shape {predicted.shape} for {len(names)} labels; "
+            f"expected (n_rows, n_labels) twice."
+        )
+    return true, predicted, names
 
 
 def _spread(probabilities: NDArray, columns: NDArray, classes: NDArray) -> NDArray:

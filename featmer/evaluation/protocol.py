@@ -10,16 +10,15 @@ from typing import Any
 
 import pandas as pd
 from joblib import delayed
-from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.dummy import DummyRegressor
 from tqdm import tqdm
 
-from featmer._checks import check_name
 from featmer._parallel import side_by_side
 from featmer.evaluation.identity import digest, name_of, versions
 from featmer.evaluation.metrics import Metric, find_metrics
-from featmer.evaluation.outcomes import as_labels, is_values
 from featmer.evaluation.runs import Run, Task, perform, score_all_folds
 from featmer.evaluation.splits import make_splits, unit_of
+from featmer.evaluation.targets import Target
 from featmer.table import FeatureTable
 
 logger = logging.getLogger(__name__)
@@ -27,6 +26,17 @@ logger = logging.getLogger(__name__)
 BASELINE = "majority"
 LABEL_METRICS = ("f1_weighted", "f1_macro", "uar", "accuracy", "log_loss", "ece", "f1_per_class")
 VALUE_METRICS = ("ccc", "pearson", "mae", "rmse")
+INDICATOR_METRICS = (
+    *("multilabel_f1_macro", "multilabel_f1_micro", "multilabel_f1_weighted"),
+    *("jaccard", "jaccard_macro", "hamming_loss", "subset_accuracy", "f1_per_class"),
+)
+DISTRIBUTION_METRICS = ("kld", "jsd", "soft_f1_macro", "soft_f1_micro", "soft_f1_weighted")
+DEFAULT_METRICS = {
+    "labels": LABEL_METRICS,
+    "values": VALUE_METRICS,
+    "indicators": INDICATOR_METRICS,
+    "distributions": DISTRIBUTION_METRICS,
+}
 COLUMNS = (
     *("corpus", "model", "model_digest", "features_digest", "target", "protocol", "unit", "fold", "seed"),
     *("part", "metric", "value", "low", "high", "n_rows", "n_train_rows", "n_left_out"),
@@ -71,7 +81,9 @@ def evaluate(
     table : FeatureTable of n_rows rows
         Features and segments.
     target : str, default="emotion"
-        Column of the segments: floats are values to estimate, all else labels. Rows without one are left out.
+        Column of the segments: floats are values to estimate, all else labels. Or the beginning of several columns:
+        "labels." of ``labels.<label>``, 1 where a label holds and 0 where not, any number a row; "votes." of
+        ``votes.<label>``, whose shares are a distribution over the labels. Rows without a target are left out.
     splitter : str, splitter, scikit-learn splitter or list of row numbers, default="by_dialogue"
         As for `featmer.evaluation.splits.make_splits`.
     metrics : iterable of str or Metric, default=None
@@ -100,7 +112,9 @@ def evaluate(
         ``high``, rows, costs, digests and versions. Where there are several folds, rows whose ``fold`` is missing
         score the answers of all folds together. A model that failed has NaN and its reason in ``error``.
     predictions : DataFrame
-        With ``return_predictions``: a row an utterance and run, with ``target``, ``prediction`` and ``p.<class>``.
+        With ``return_predictions``: a row an utterance and run, with ``target``, ``prediction`` and ``p.<class>``; of
+        several labels a row with ``t.<label>``, what is true, ``p.<label>`` and, of "labels.", ``d.<label>``, what the
+        model decided.
 
     Raises
     ------
@@ -119,10 +133,12 @@ def evaluate(
     >>> results[results.part == "test"].groupby("model").value.mean().to_dict()
     {'DecisionTreeClassifier': 1.0, 'majority': 0.5}
     """
-    models = _with_baseline(models, table, target)
-    chosen = _find_metrics(metrics, table.segments[target])
-    task = Task.of(table, target, chosen, n_bootstrap, unit_of(splitter))
-    splits = make_splits(splitter, table.segments, table.segments[target])
+    if not isinstance(table, FeatureTable):
+        raise TypeError(f"Got {type(table).__name__}, expected a FeatureTable: FeatureTable(segments, blocks).")
+    wanted = Target.of(table.segments, target)
+    models = _with_baseline(models, wanted.kind)
+    task = Task.of(table, wanted, _find_metrics(metrics, wanted, target), n_bootstrap, unit_of(splitter))
+    splits = make_splits(splitter, table.segments, wanted.strata())
     seeds = tuple(seeds)
     runs = [
         Run(name, model, fold, seed, split)
@@ -169,26 +185,23 @@ def _perform_all(
     return done
 
 
-def _with_baseline(models: Any, table: FeatureTable, target: str) -> dict[str, Any]:
-    if not isinstance(table, FeatureTable):
-        raise TypeError(f"Got {type(table).__name__}, expected a FeatureTable: FeatureTable(segments, blocks).")
-    check_name(target, table.segments.columns, "target")
+def _with_baseline(models: Any, kind: str) -> dict[str, Any]:
     models = dict(models) if isinstance(models, Mapping) else {type(models).__name__: models}
     if BASELINE not in models:
-        models[BASELINE] = DummyRegressor() if is_values(table.segments[target]) else DummyClassifier(strategy="prior")
+        from featmer.baselines import MajorityClassifier  # brings LightGBM along, which a report can do without
+
+        models[BASELINE] = DummyRegressor() if kind == "values" else MajorityClassifier()
     return models
 
 
-def _find_metrics(metrics: Iterable[str | Metric] | None, target: pd.Series) -> tuple[Metric, ...]:
-    values = is_values(target)
-    names = metrics or (VALUE_METRICS if values else LABEL_METRICS)
-    found = find_metrics(names, [] if values else sorted(set(as_labels(target.dropna()))))
+def _find_metrics(metrics: Iterable[str | Metric] | None, target: Target, name: str) -> tuple[Metric, ...]:
+    fitting = DEFAULT_METRICS[target.kind]
+    found = find_metrics(metrics or fitting, target.labels)
     for metric in found:
-        if (metric.needs == "values") != values:
-            kind, fitting = ("values", VALUE_METRICS) if values else ("labels", LABEL_METRICS)
+        if target.kind not in metric.kinds:
             raise ValueError(
-                f"Metric {metric.name!r} needs {metric.needs}, but target {target.name!r} ({target.dtype}) "
-                f"holds {kind}. Choose from {list(fitting)}."
+                f"Metric {metric.name!r} needs {' or '.join(metric.kinds)}, but target {name!r} holds {target.kind}. "
+                f"Choose from {list(fitting)}."
             )
     return found
 

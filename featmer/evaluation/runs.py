@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
 from featmer._saving import write_whole
 from featmer.evaluation.identity import content_of, digest, versions
 from featmer.evaluation.metrics import Metric
-from featmer.evaluation.outcomes import PROBABILITY, Outcomes
+from featmer.evaluation.outcomes import Outcomes
 from featmer.evaluation.splits import Rows, Split
 from featmer.evaluation.stats import cluster_bootstrap, interval
+from featmer.evaluation.targets import Target
 from featmer.table import FeatureTable
 
 logger = logging.getLogger(__name__)
@@ -41,10 +41,8 @@ class Task:
     ----------
     table : FeatureTable of n_rows rows
         Features, without any label.
-    targets : ndarray of shape (n_rows,)
-        Labels (strings or whole numbers) or values (floats).
-    known : ndarray of bool of shape (n_rows,)
-        Rows that have a target.
+    target : Target
+        What is wanted of each row, and which have it.
     metrics : tuple of Metric
         What to compute.
     n_bootstrap : int
@@ -56,33 +54,32 @@ class Task:
     --------
     >>> from featmer.table import Block
     >>> segments = pd.DataFrame({"dialogue": [1, 1], "turn": [0, 1], "emotion": ["joy", None]})
-    >>> task = Task.of(FeatureTable(segments, {"text": Block([[1.0], [2.0]], ["text.length"])}), "emotion", (), 0)
-    >>> task.known.tolist(), "emotion" in task.table.segments
+    >>> table = FeatureTable(segments, {"text": Block([[1.0], [2.0]], ["text.length"])})
+    >>> task = Task.of(table, Target.of(segments, "emotion"), (), 0)
+    >>> task.target.known.tolist(), "emotion" in task.table.segments
     ([True, False], False)
     """
 
     table: FeatureTable
-    targets: NDArray[Any]
-    known: NDArray[np.bool_]
+    target: Target
     metrics: tuple[Metric, ...]
     n_bootstrap: int
     unit: str = "dialogue"
 
     @classmethod
     def of(
-        cls, table: FeatureTable, target: str, metrics: tuple[Metric, ...], n_bootstrap: int, unit: str = "dialogue"
+        cls, table: FeatureTable, target: Target, metrics: tuple[Metric, ...], n_bootstrap: int, unit: str = "dialogue"
     ) -> Task:
         """Take the target out of a table, with all other labels."""
         segments = table.segments
         columns = [name for name in segments.columns if name in _KNOWN_COLUMNS]
         bare = FeatureTable(segments[columns], table.blocks, provenance=table.provenance)
-        known = segments[target].notna().to_numpy(bool)
-        return cls(bare, read_target(segments[target]), known, metrics, n_bootstrap, unit)
+        return cls(bare, target, metrics, n_bootstrap, unit)
 
-    def labelled(self, rows: Rows) -> tuple[FeatureTable, NDArray[Any]]:
+    def labelled(self, rows: Rows) -> tuple[FeatureTable, Any]:
         """Return the rows that have a target, as X and y."""
-        rows = rows[self.known[rows]]
-        return self.table[rows], self.targets[rows]
+        rows = rows[self.target.known[rows]]
+        return self.table[rows], self.target.take(rows)
 
     def digest(self) -> str:
         """Return a fingerprint of everything that a score depends on, but model and rows."""
@@ -90,7 +87,7 @@ class Task:
             {
                 "features": self.table.digest(),
                 "segments": content_of(self.table.segments),
-                "targets": [str(target) for target in self.targets],
+                "targets": content_of(pd.DataFrame(self.target.values)),
                 "metrics": [metric.name for metric in self.metrics],
                 "n_bootstrap": [self.n_bootstrap, self.unit],
                 "versions": versions(),
@@ -131,21 +128,6 @@ class Run:
         return digest([self.estimator, self.seed, *(rows.tolist() for rows in self.split)])
 
 
-def read_target(column: pd.Series) -> NDArray[Any]:
-    """Return a column of any kind, Arrow-backed ones too, as a plain array that scikit-learn takes.
-
-    Examples
-    --------
-    >>> read_target(pd.Series(["joy", None], dtype="str")).tolist(), read_target(pd.Series([1, 2])).dtype.kind
-    (['joy', ''], 'i')
-    """
-    if pd.api.types.is_float_dtype(column.dtype):
-        return column.to_numpy(float)
-    if pd.api.types.is_integer_dtype(column.dtype) and not column.hasnans:
-        return column.to_numpy(np.int64)
-    return np.array([str(label) if known else "" for label, known in zip(column, column.notna(), strict=True)])
-
-
 def perform(task: Task, run: Run, path: Path | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit and score one run, or read it where it was done before; a failure is a result.
 
@@ -173,7 +155,7 @@ def perform(task: Task, run: Run, path: Path | None = None) -> tuple[pd.DataFram
     >>> segments = pd.DataFrame({"dialogue": [1, 2, 3], "turn": 0, "emotion": "joy"})
     >>> table = FeatureTable(segments, {"text": Block(np.ones((3, 1)), ["text.length"])})
     >>> split = Split(np.array([0]), np.array([1]), np.array([2]))
-    >>> task = Task.of(table, "emotion", (METRICS["accuracy"],), 0)
+    >>> task = Task.of(table, Target.of(segments, "emotion"), (METRICS["accuracy"],), 0)
     >>> perform(task, Run("majority", DummyClassifier(), 0, 0, split))[0].value.tolist()
     [1.0, 1.0]
     """
@@ -241,8 +223,8 @@ def _try(task: Task, run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
         scores = pd.DataFrame([_no_score(part, metric, 0, reason) for part in PARTS for metric in task.metrics])
         predictions, costs = pd.DataFrame(), (np.nan,) * len(COSTS)
     measures: dict[str, Any] = {
-        "n_train_rows": int(task.known[run.split.train].sum()),
-        "n_left_out": int((~task.known[np.concatenate(run.split)]).sum()),
+        "n_train_rows": int(task.target.known[run.split.train].sum()),
+        "n_left_out": int((~task.target.known[np.concatenate(run.split)]).sum()),
         "started": started,
         **dict(zip(COSTS, costs, strict=True)),
     }
@@ -271,25 +253,20 @@ def _fit(task: Task, run: Run) -> Any:
     seeds = [name for name in model.get_params() if name.split("__")[-1] == "random_state"]
     model.set_params(**dict.fromkeys(seeds, run.seed))
     X, y = task.labelled(run.split.train)
-    if task.known[run.split.valid].any() and has_fit_parameter(model, "validation"):
+    if task.target.known[run.split.valid].any() and has_fit_parameter(model, "validation"):
         return model.fit(X, y, validation=task.labelled(run.split.valid))
     return model.fit(X, y)
 
 
 def _answer(task: Task, model: Any, part: str, rows: Rows) -> pd.DataFrame:
     """Ask for every row, for a dialogue is a context; keep the answers that can be scored."""
-    known = task.known[rows]
+    known = task.target.known[rows]
     if not known.any():
         return pd.DataFrame()
     table = task.table[rows]
     columns = [column for column in _PLACE if column in table.segments]
-    answers = table.segments[columns].assign(
-        part=part, row=rows, target=task.targets[rows], prediction=np.asarray(model.predict(table))
-    )
-    if len(getattr(model, "classes_", ())) and hasattr(model, "predict_proba"):
-        names = [f"{PROBABILITY}{label}" for label in model.classes_]
-        probabilities = pd.DataFrame(np.asarray(model.predict_proba(table)), columns=names)
-        answers = pd.concat([answers, probabilities], axis=1)
+    place = table.segments[columns].reset_index(drop=True).assign(part=part, row=rows)
+    answers = pd.concat([place, task.target.ask(model, table, rows)], axis=1)
     return answers[known]
 
 
@@ -297,7 +274,7 @@ def _score(task: Task, predictions: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for part, rows in predictions.groupby("part", sort=False):
         outcomes = Outcomes.of_frame(rows)
         for metric in task.metrics:
-            if metric.needs == "probabilities" and outcomes.probabilities is None:
+            if metric.wants_probabilities and outcomes.probabilities is None:
                 yield _no_score(part, metric, len(rows), "no predict_proba")
             else:
                 draws = cluster_bootstrap(metric, rows, by=task.unit, n_resamples=task.n_bootstrap)

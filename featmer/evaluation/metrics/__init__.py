@@ -12,6 +12,25 @@ from functools import partial
 from featmer._checks import check_name
 from featmer.evaluation import _sums as sums
 from featmer.evaluation.calibration import calibration_sums, classwise_sums, ece_of_sums, mean_ece_of_sums
+from featmer.evaluation.metrics.distributions import (
+    DISTRIBUTION_METRICS,
+    jsd,
+    kld,
+    soft_f1_macro,
+    soft_f1_micro,
+    soft_f1_weighted,
+)
+from featmer.evaluation.metrics.indicators import (
+    INDICATOR_METRICS,
+    hamming_loss,
+    jaccard,
+    jaccard_macro,
+    mean_average_precision,
+    multilabel_f1_macro,
+    multilabel_f1_micro,
+    multilabel_f1_weighted,
+    subset_accuracy,
+)
 from featmer.evaluation.metrics.labels import (
     F1_OF,
     accuracy,
@@ -58,14 +77,27 @@ __all__ = [
     "f1_weighted",
     "find_metric",
     "find_metrics",
+    "hamming_loss",
+    "jaccard",
+    "jaccard_macro",
+    "jsd",
     "kappa",
+    "kld",
     "log_loss",
     "mae",
     "mcc",
+    "mean_average_precision",
+    "multilabel_f1_macro",
+    "multilabel_f1_micro",
+    "multilabel_f1_weighted",
     "pearson",
     "rmse",
     "sign_accuracy",
     "sign_f1",
+    "soft_f1_macro",
+    "soft_f1_micro",
+    "soft_f1_weighted",
+    "subset_accuracy",
     "uar",
 ]
 
@@ -91,7 +123,7 @@ def find_metric(metric: str | Metric) -> Metric:
     if metric.startswith(F1_OF):
         label = metric.removeprefix(F1_OF)
         summary = Summary(partial(sums.hits_of_label, label), sums.f1_of_label)
-        return Metric(metric, f"F1 of {label}", partial(f1_of_label, label), summary=summary)
+        return Metric(metric, f"F1 of {label}", partial(f1_of_label, label), "label", summary=summary)
     if metric.startswith(WITHIN):
         k = metric.removeprefix(WITHIN)
         if not k.isdecimal():
@@ -156,5 +188,7 @@ METRICS: dict[str, Metric] = {
         ),
         Metric("sign_f1", "weighted F1 of the sign", sign_f1, "values", summary=Summary(sums.signs, sums.f1_weighted)),
         Metric("rmse", "root mean squared error", rmse, "values", False, Summary(sums.squared_errors, sums.root_mean)),
+        *INDICATOR_METRICS,
+        *DISTRIBUTION_METRICS,
     )
 }

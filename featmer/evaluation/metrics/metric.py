@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from featmer.evaluation.outcomes import Outcomes
 
-Needs = Literal["labels", "probabilities", "values"]
+Needs = Literal["labels", "probabilities", "values", "label", "indicators", "indicator_probabilities", "distributions"]
+KINDS: dict[str, tuple[str, ...]] = {
+    "labels": ("labels",),
+    "probabilities": ("labels",),
+    "values": ("values",),
+    "label": ("labels", "indicators"),
+    "indicators": ("indicators",),
+    "indicator_probabilities": ("indicators",),
+    "distributions": ("distributions",),
+}
 
 
 @dataclass(frozen=True)
@@ -52,8 +61,11 @@ class Metric:
     function : callable
         ``function(y_true, y_pred) -> float``, or ``function(y_true, probabilities, classes) -> float``
         for a metric that needs probabilities.
-    needs : {"labels", "probabilities", "values"}, default="labels"
-        What it compares.
+    needs : str, default="labels"
+        What it compares: "labels", one a row; "probabilities" of these; "values"; a single "label", held by rows of one
+        label or of several; "indicators", any number of labels a row as a matrix of 0 and 1;
+        "indicator_probabilities" of these; or "distributions", a share for each label. From "indicators" on the
+        function gets matrices of shape (n_rows, n_labels).
     higher_is_better : bool, default=True
         The direction.
     summary : Summary or None, default=None
@@ -74,8 +86,22 @@ class Metric:
     higher_is_better: bool = True
     summary: Summary | None = None
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of target that it fits."""
+        return KINDS[self.needs]
+
+    @property
+    def wants_probabilities(self) -> bool:
+        """Whether decisions alone are not enough."""
+        return self.needs in ("probabilities", "indicator_probabilities")
+
     def score(self, outcomes: Outcomes) -> float:
         """Return the metric of the given outcomes."""
+        if self.needs == "label" and self.summary is not None:
+            return score_by_sums(self.summary.sums, self.summary.finish, outcomes)
+        if self.needs == "indicator_probabilities":
+            return float(self.function(outcomes.target, outcomes.known_probabilities()))
         if self.needs == "probabilities":
             return float(self.function(outcomes.target, outcomes.known_probabilities(), outcomes.classes))
         return float(self.function(outcomes.target, outcomes.prediction))

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from featmer.evaluation.metrics import Metric
-from featmer.evaluation.outcomes import Outcomes, as_labels, is_values
+from featmer.evaluation.outcomes import TRUE, Outcomes, labels_in
 from featmer.groups import group_codes
 
 RUN = ("fold", "seed")
@@ -43,7 +43,7 @@ class Pair:
         _check_same_rows(first, second)
         groups = group_codes(first, by)
         both = pd.concat([first, second])
-        classes = () if is_values(both["target"]) else as_labels(pd.concat([both["target"], both["prediction"]]))
+        classes = labels_in(both)
         return cls(split_runs(first, groups, classes), split_runs(second, groups, classes), int(groups.max()) + 1)
 
     def difference(self, metric: Metric) -> float:
@@ -73,7 +73,8 @@ def _in_order(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check_same_rows(first: pd.DataFrame, second: pd.DataFrame) -> None:
-    keys = [column for column in (*RUN, "row", "dialogue", "turn", "target") if column in first]
+    true = [column for column in first.columns if column.startswith(TRUE)]
+    keys = [column for column in (*RUN, "row", "dialogue", "turn", "target", *true) if column in first]
     if len(first) != len(second) or not (first[keys] == second[keys]).all(axis=None):
         raise ValueError(
             f"The two models' predictions are of different rows ({len(first)} and {len(second)}); "
