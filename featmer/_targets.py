@@ -117,7 +117,7 @@ def encode_like(y: ArrayLike, n_rows: int, known: ClassTargets, whose: str) -> N
     if known.kind == "labels":
         unknown = np.setdiff1d(further.classes, known.classes)
         if len(unknown):
-            raise ValueError(f"The {whose} have labels {list(unknown)} that the training rows lack.")
+            raise ValueError(f"The {whose} have labels {unknown.tolist()} that the training rows lack.")
         return np.searchsorted(known.classes, further.classes)[further.values]
     if list(further.classes) != list(known.classes):
         raise ValueError(

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from featmer import Block, FeatureTable
+from featmer.labels import face_prototypes
 
 SUBSETS = ("consistent", "audio-aligned", "video-aligned")
 AUDIO_BIASED = (0.70, 0.22, 0.08)
@@ -246,3 +247,28 @@ def make_guided(seed, n_rows=3000, *, n_labels=8, width=64, noise=2.0):
     space = world.standard_normal((6, 16))
     guides = {name: latent @ space + 0.3 * rng.standard_normal((n_rows, 16)) for name in ("teacher", "texts")}
     return make_table(np.arange(n_rows), **shown, **guides), labels
+
+
+def show_faces(labels, n_rows, rng):
+    """Return faces that show each action unit independently, as often as the prototype of their label says."""
+    known = face_prototypes()
+    units = sorted({unit for rows in known.values() for one in rows for unit in (*one.core, *one.secondary)})
+    rates = np.full((len(labels), len(units)), 0.05)
+    for number, label in enumerate(labels):
+        (prototype,) = known[label]
+        for unit, share in {**prototype.secondary, **dict.fromkeys(prototype.core, 0.85)}.items():
+            rates[number, units.index(unit)] = share
+    codes = rng.integers(len(labels), size=n_rows)
+    shown = (rng.random((n_rows, len(units))) < rates[codes]).astype(float)
+    return pd.DataFrame(shown, columns=units), np.array(labels)[codes]
+
+
+def rare_labels(seed, n_dialogues=60, n_turns=5):
+    """Return dialogues with three labels of which the last two are rare and show only faintly."""
+    rng = np.random.default_rng(seed)
+    n_rows = n_dialogues * n_turns
+    y = (rng.random((n_rows, 3)) < [0.5, 0.15, 0.1]).astype(int)
+    features = y + [0.3, 1.0, 1.0] * rng.standard_normal((n_rows, 3))
+    turns = np.tile(np.arange(n_turns), n_dialogues)
+    segments = pd.DataFrame({"dialogue": np.repeat(np.arange(n_dialogues), n_turns), "turn": turns})
+    return FeatureTable(segments, {"audio": Block(features, [f"audio.{i}" for i in range(3)])}), y

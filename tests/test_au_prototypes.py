@@ -10,28 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from synthetic import show_faces
 
 from featmer import Block, FeatureTable
 from featmer.baselines import AUPrototypeClassifier
-from featmer.labels import LABEL_SPACES, face_prototypes
+from featmer.labels import LABEL_SPACES
 
 DU = LABEL_SPACES["du"].labels
 OPENFACE = [f"AU{unit:02d}" for unit in (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)]
 PY_FEAT = [f"AU{unit:02d}" for unit in (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 17, 20, 23, 24, 25, 26, 28, 43)]
-
-
-def faces(labels: Any, n_rows: int, rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return faces that show each action unit independently, as often as the prototype of their label says."""
-    known = face_prototypes()
-    units = sorted({unit for rows in known.values() for one in rows for unit in (*one.core, *one.secondary)})
-    rates = np.full((len(labels), len(units)), 0.05)
-    for number, label in enumerate(labels):
-        (prototype,) = known[label]
-        for unit, share in {**prototype.secondary, **dict.fromkeys(prototype.core, 0.85)}.items():
-            rates[number, units.index(unit)] = share
-    codes = rng.integers(len(labels), size=n_rows)
-    shown = (rng.random((n_rows, len(units))) < rates[codes]).astype(float)
-    return pd.DataFrame(shown, columns=units), np.array(labels)[codes]
 
 
 @parametrize_with_checks([AUPrototypeClassifier()])
@@ -50,7 +37,7 @@ def test_scikit_learn_conventions(estimator: Any, check: Callable[[Any], None]) 
 )
 def test_ceilings(labels: tuple[str, ...], ceilings: tuple[float, ...]) -> None:
     for seed in range(3):
-        shown, truth = faces(labels, 20_000, np.random.default_rng(seed))
+        shown, truth = show_faces(labels, 20_000, np.random.default_rng(seed))
         for tool, ceiling in zip((list(shown), OPENFACE, PY_FEAT), ceilings, strict=True):
             seen = shown[[unit for unit in tool if unit in shown]]
             model = AUPrototypeClassifier(class_weight="balanced").fit(seen, truth)
@@ -59,7 +46,7 @@ def test_ceilings(labels: tuple[str, ...], ceilings: tuple[float, ...]) -> None:
 
 
 def test_a_missing_action_unit_is_as_if_it_were_not_measured() -> None:
-    shown, truth = faces(DU, 500, np.random.default_rng(0))
+    shown, truth = show_faces(DU, 500, np.random.default_rng(0))
     gone = shown.assign(AU11=np.nan, AU24=np.nan)
     full = AUPrototypeClassifier().fit(shown, truth).predict_proba(gone)
     dropped = shown.drop(columns=["AU11", "AU24"])
@@ -69,7 +56,7 @@ def test_a_missing_action_unit_is_as_if_it_were_not_measured() -> None:
 
 
 def test_a_face_that_is_not_seen_says_nothing() -> None:
-    shown, truth = faces(["happy", "sad"], 300, np.random.default_rng(0))
+    shown, truth = show_faces(["happy", "sad"], 300, np.random.default_rng(0))
     nothing = pd.DataFrame(np.nan, [0], shown.columns)
     for weight, prior in ((None, (truth == "happy").mean()), ("balanced", 0.5)):
         model = AUPrototypeClassifier(class_weight=weight).fit(shown, truth)
@@ -77,7 +64,7 @@ def test_a_face_that_is_not_seen_says_nothing() -> None:
 
 
 def test_soft_values_lie_between_and_a_threshold_makes_them_hard() -> None:
-    shown, truth = faces(["happy", "sad"], 300, np.random.default_rng(0))
+    shown, truth = show_faces(["happy", "sad"], 300, np.random.default_rng(0))
     model = AUPrototypeClassifier(class_weight="balanced").fit(shown, truth)
     smile = pd.DataFrame(0.0, [0, 1, 2], shown.columns).assign(AU12=[0.0, 0.5, 1.0])
     odds = np.log(model.predict_proba(smile)[:, 0] / model.predict_proba(smile)[:, 1])
@@ -90,7 +77,7 @@ def test_soft_values_lie_between_and_a_threshold_makes_them_hard() -> None:
 
 
 def test_ekmans_words_and_those_of_the_table_are_the_same() -> None:
-    shown, truth = faces(["happy", "sad", "angry"], 300, np.random.default_rng(0))
+    shown, truth = show_faces(["happy", "sad", "angry"], 300, np.random.default_rng(0))
     words = {"happy": "joy", "sad": "sadness", "angry": "anger"}
     ekman = np.array([words[label] for label in truth])
     found = AUPrototypeClassifier().fit(shown, truth).predict(shown)
@@ -106,7 +93,7 @@ def test_emfacs_knows_several_faces_of_surprise() -> None:
 
 
 def test_classes_without_prototype_are_learned() -> None:
-    shown, truth = faces(["happy", "sad"], 400, np.random.default_rng(0))
+    shown, truth = show_faces(["happy", "sad"], 400, np.random.default_rng(0))
     shown["AU34"] = (np.arange(400) % 2).astype(float)
     truth = np.where(shown["AU34"] > 0, "sulking", truth)
     model = AUPrototypeClassifier().fit(shown, truth)
@@ -115,7 +102,7 @@ def test_classes_without_prototype_are_learned() -> None:
 
 
 def test_only_action_units_count() -> None:
-    shown, truth = faces(["happy", "sad"], 100, np.random.default_rng(0))
+    shown, truth = show_faces(["happy", "sad"], 100, np.random.default_rng(0))
     segments = pd.DataFrame({"dialogue": range(100), "turn": 0})
     face = Block(shown.to_numpy(), [f"face.au.{unit}_max" for unit in shown])
     pose = Block(np.random.default_rng(1).normal(0, 20, (100, 1)), ["face.pose.yaw"])
@@ -132,7 +119,7 @@ def test_only_action_units_count() -> None:
 
 
 def test_saved_and_loaded_predicts_the_same(tmp_path: Path) -> None:
-    shown, truth = faces(DU, 200, np.random.default_rng(0))
+    shown, truth = show_faces(DU, 200, np.random.default_rng(0))
     model = AUPrototypeClassifier().fit(shown, truth)
     model.save(tmp_path / "model")
     loaded = AUPrototypeClassifier.load(tmp_path / "model")

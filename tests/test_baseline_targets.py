@@ -9,8 +9,9 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, recall_score
 from sklearn.preprocessing import StandardScaler
+from synthetic import rare_labels
 
-from featmer import Block, FeatureTable, FusionClassifier
+from featmer import FeatureTable, FusionClassifier
 from featmer.baselines import BoostedClassifier, LinearClassifier
 from featmer.baselines.questions import ask
 from featmer.decisions import indicate_labels, tune_thresholds
@@ -20,16 +21,8 @@ MODELS = [BoostedClassifier(n_estimators=60, random_state=0), LinearClassifier()
 each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
 
 
-def rare_labels(seed, n_dialogues=60, n_turns=5):
-    """Return dialogues with three labels of which the last two are rare and show only faintly."""
-    rng = np.random.default_rng(seed)
-    n_rows = n_dialogues * n_turns
-    y = (rng.random((n_rows, 3)) < [0.5, 0.15, 0.1]).astype(int)
-    features = y + [0.3, 1.0, 1.0] * rng.standard_normal((n_rows, 3))
-    segments = pd.DataFrame(
-        {"dialogue": np.repeat(np.arange(n_dialogues), n_turns), "turn": np.tile(np.arange(n_turns), n_dialogues)}
-    )
-    table = FeatureTable(segments, {"audio": Block(features, [f"audio.{i}" for i in range(3)])})
+def named_labels(seed, **sizes):
+    table, y = rare_labels(seed, **sizes)
     return table, pd.DataFrame(y, columns=LABELS)
 
 
@@ -40,12 +33,12 @@ def shares_of(table, sharpness=0.8):
 
 @pytest.fixture(scope="module")
 def rows():
-    return rare_labels(0)
+    return named_labels(0)
 
 
 @pytest.fixture(scope="module")
 def watched():
-    return rare_labels(1)
+    return named_labels(1)
 
 
 @each_model
@@ -96,7 +89,7 @@ def test_a_distribution_is_what_repeated_labels_are(rows):
 
 
 def test_a_share_of_nothing_is_no_example():
-    table, y = rare_labels(0, n_dialogues=2)
+    table, _ = named_labels(0, n_dialogues=2)
     fitted = FusionClassifier(epochs=1).fit(table, shares_of(table))
     known = fitted._known()
     shares = np.eye(3)[[0, 2, 1]] * 0.5 + np.eye(3)[0] * 0.5
@@ -117,7 +110,7 @@ def test_thresholds_are_the_best_of_the_validation_rows(per, model, rows, watche
 
 @each_model
 def test_rare_labels_gain_by_thresholds_on_rows_that_no_choice_saw(model, rows):
-    table, y = rare_labels(2)
+    table, y = named_labels(2)
     scores = {
         chosen: f1_score(y, clone(model).set_params(thresholds=chosen).fit(*rows).predict(table), average="macro")
         for chosen in (0.5, "all", "class")
@@ -138,7 +131,7 @@ def test_thresholds_come_from_held_out_dialogues(model, rows):
 
 @each_model
 def test_balanced_weights_find_the_rare_among_several(model, rows):
-    table, y = rare_labels(2)
+    table, y = named_labels(2)
     recalls = {}
     for weight in (None, "balanced", {"fear": 9.0}):
         fitted = clone(model).set_params(thresholds=0.5, class_weight=weight).fit(*rows)

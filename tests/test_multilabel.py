@@ -6,23 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
+from synthetic import rare_labels
 
-from featmer import Block, FeatureTable, FusionClassifier
+from featmer import FusionClassifier
 from featmer.decisions import indicate_labels, tune_thresholds
 
 LABELS = ["joy", "anger", "fear"]
 QUICK = {"epochs": 15, "lr": 0.02, "random_state": 0}
-
-
-def rare_labels(seed, n_dialogues=60, n_turns=5):
-    """Return dialogues with three labels of which the last two are rare and show only faintly."""
-    rng = np.random.default_rng(seed)
-    n_rows = n_dialogues * n_turns
-    y = (rng.random((n_rows, 3)) < [0.5, 0.15, 0.1]).astype(int)
-    features = y + [0.3, 1.0, 1.0] * rng.standard_normal((n_rows, 3))
-    turns = np.tile(np.arange(n_turns), n_dialogues)
-    segments = pd.DataFrame({"dialogue": np.repeat(np.arange(n_dialogues), n_turns), "turn": turns})
-    return FeatureTable(segments, {"audio": Block(features, [f"audio.{i}" for i in range(3)])}), y
 
 
 @pytest.fixture(scope="module")

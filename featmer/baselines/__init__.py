@@ -2,6 +2,7 @@
 
 from featmer.baselines.boosted import BoostedClassifier, BoostedRegressor
 from featmer.baselines.broad import BroadLearningClassifier, BroadLearningRegressor
+from featmer.baselines.compound import PairwiseCompound
 from featmer.baselines.linear import LinearClassifier, LinearRegressor
 from featmer.baselines.majority import MajorityClassifier
 from featmer.baselines.prototypes import AUPrototypeClassifier
@@ -15,4 +16,5 @@ __all__ = [
     "LinearClassifier",
     "LinearRegressor",
     "MajorityClassifier",
+    "PairwiseCompound",
 ]

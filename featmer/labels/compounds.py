@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -88,11 +91,42 @@ def compound_probabilities(
     >>> compound_probabilities(basic).idxmax(axis=1).item()
     'sadly angry'
     """
+    return score_pairs(probabilities, compound_components(compounds, basic), rule)
+
+
+def score_pairs(probabilities: pd.DataFrame, pairs: Mapping[Any, tuple[Any, Any]], rule: str) -> pd.DataFrame:
+    """Score classes by the probabilities of the two labels that each is made of.
+
+    Parameters
+    ----------
+    probabilities : DataFrame of n_rows rows
+        A column a label, of which others than those in the pairs do not matter.
+    pairs : mapping of label to pair of label
+        What each class is made of; twice the same label where it is one.
+    rule : {"product", "geometric", "minimum"}
+        As in `compound_probabilities`.
+
+    Returns
+    -------
+    DataFrame of shape (n_rows, n_pairs)
+        Scores, made to sum to 1; all the same where every score is 0, missing where a probability is.
+
+    Raises
+    ------
+    ValueError
+        If a label has no column, or two classes are made of the same.
+
+    Examples
+    --------
+    >>> two = {"love": ("joy", "trust"), "other": ("other", "other")}
+    >>> score_pairs(pd.DataFrame([{"joy": 0.5, "trust": 0.5, "other": 0.0}]), two, "product")
+       love  other
+    0   1.0    0.0
+    """
     check_name(rule, RULES, "rule")
-    pairs = compound_components(compounds, basic)
-    for component in sorted({each for pair in pairs.values() for each in pair}):
+    for component in sorted({str(each) for pair in pairs.values() for each in pair}):
         check_name(component, [str(column) for column in probabilities], "column of a component")
-    by_pair: dict[frozenset[str], str] = {}
+    by_pair: dict[frozenset[Any], Any] = {}
     for label, pair in pairs.items():
         other = by_pair.setdefault(frozenset(pair), label)
         if other != label:
