@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut
 
 from featmer import FeatureTable
-from featmer.evaluation import SPLITTERS, ByDialogue, BySpeaker, Official, RandomRows
+from featmer.evaluation import SPLITTERS, ByDialogue, BySession, BySpeaker, Official, RandomRows
 from featmer.evaluation.splits import Split, check_disjoint, group_codes, make_splits
 
 
@@ -140,5 +140,35 @@ def test_what_cannot_be_split_says_so(tiny_table: FeatureTable) -> None:
 
 
 def test_every_splitter_can_be_made_without_arguments(tiny_table: FeatureTable) -> None:
+    segments = tiny_table.segments.assign(session=tiny_table.segments["dialogue"].str[-1])
     for name in SPLITTERS:
-        assert make_splits(name, tiny_table.segments, tiny_table.segments["emotion"])
+        assert make_splits(name, segments, segments["emotion"])
+
+
+def test_sessions_are_left_out_one_at_a_time(tiny_table: FeatureTable) -> None:
+    segments = tiny_table.segments.assign(fold=tiny_table.segments["dialogue"].str[1:].astype(int) % 4)
+    folds = make_splits(BySession("fold"), segments)
+    for number, fold in enumerate(folds):
+        assert [sorted(segments["fold"].iloc[rows].unique()) for rows in (fold.valid, fold.test)] == [
+            [(number + 1) % 4],
+            [number],
+        ]
+        assert segments["fold"].iloc[fold.train].nunique() == 2
+    assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(len(segments)))
+    # Rows without a session, as a corpus may have, are in no fold.
+    first = segments["dialogue"] == segments["dialogue"].iloc[0]
+    partly = make_splits(BySession("fold"), segments.assign(fold=segments["fold"].where(~first)))
+    assert sum(len(rows) for rows in partly[0]) == len(segments) - first.sum()
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("session", r"No column 'session' among .*BySession\(column=\.\.\.\) takes another"),
+        ("corpus", r"Column 'corpus' names \['tiny'\]; need three sessions"),
+        ("turn", "train and valid share"),
+    ],
+)
+def test_sessions_that_cannot_be_left_out(tiny_table: FeatureTable, column: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_splits(BySession(column), tiny_table.segments)

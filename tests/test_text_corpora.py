@@ -1,8 +1,7 @@
-"""Readers of corpora of text: small files in the published layouts, and the real ones where they are at hand."""
+"""Readers of corpora of texts: small files in the published layouts, and the real ones where at hand."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,81 +12,17 @@ from featmer.corpora import (
     CORPORA,
     load_emobank,
     load_emobank_ratings,
-    load_emocontext,
-    load_emotionlines,
     load_goemotions,
     load_meisd,
-    load_meld,
     load_semeval2018,
 )
-from featmer.evaluation.splits import make_splits
-from featmer.labels import aggregate_votes, map_labels
-from featmer.segments import SegmentsError, check_segments
+from featmer.labels import map_labels
+from featmer.segments import SegmentsError
 
 
 def label_sets(segments: pd.DataFrame) -> list[set[str]]:
     marks = segments.filter(like="labels.").rename(columns=lambda column: column.removeprefix("labels."))
     return [{label for label in marks if row[label] == 1} for _, row in marks.iterrows()]
-
-
-# EmotionLines
-
-
-def make_emotionlines(root: Path, **changes: object) -> None:
-    utterance = {"speaker": "Ross", "utterance": "It\u0092s me", "emotion": "joy", "annotation": "1300100"}
-    for part in ("train", "dev", "test"):
-        dialogues = [[utterance, {**utterance, "emotion": "non-neutral"}], [{**utterance, **changes}]]
-        (root / f"friends_{part}.json").write_text(json.dumps(dialogues))
-
-
-def test_emotionlines_has_the_votes_of_each_turn(tmp_path: Path) -> None:
-    make_emotionlines(tmp_path, emotion="angr", annotation="0000500")
-    segments = load_emotionlines(tmp_path)
-    assert segments["dialogue"].tolist()[:4] == ["train_0", "train_0", "train_1", "valid_0"]
-    assert segments["turn"].tolist()[:4] == [0, 1, 0, 0]
-    assert segments["emotion"].fillna("?").tolist()[:3] == ["joy", "?", "anger"]
-    assert segments["text"].unique().tolist() == ["It\u2019s me"]
-    assert segments.filter(like="votes.").iloc[0].to_dict() == {
-        **dict.fromkeys(("votes.sadness", "votes.fear", "votes.surprise", "votes.disgust"), 0),
-        **{"votes.neutral": 1, "votes.joy": 3, "votes.anger": 1},
-    }
-    assert [fault["value"] for fault in segments.attrs["faults"]] == ["angr"] * 3
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"annotation": "12"}, r"friends_train.json, dialogue 1, utterance 0: the annotation is '12'"),
-        ({"speaker": None}, r"friends_train.json, dialogue 1, utterance 0: no text called speaker"),
-        ({"emotion": "xyz"}, "emotion: 'xyz' is not one of"),
-    ],
-)
-def test_emotionlines_says_what_is_wrong(tmp_path: Path, changes: dict[str, object], message: str) -> None:
-    make_emotionlines(tmp_path, **changes)
-    with pytest.raises(ValueError, match=message):
-        load_emotionlines(tmp_path)
-
-
-def test_emotionlines_that_is_no_json(tmp_path: Path) -> None:
-    (tmp_path / "friends_train.json").write_text("[")
-    (tmp_path / "friends_dev.json").touch()
-    (tmp_path / "friends_test.json").touch()
-    with pytest.raises(ValueError, match=r"friends_train\.json is no JSON"):
-        load_emotionlines(tmp_path)
-
-
-def test_emotionlines_real(shared_data: Callable[[str], Path]) -> None:
-    segments = load_emotionlines(shared_data("EmotionLines_Friends_votes"))
-    assert segments["split"].value_counts().to_dict() == {"train": 10561, "test": 2764, "valid": 1178}
-    assert segments.groupby("split")["dialogue"].nunique().to_dict() == {"train": 720, "test": 200, "valid": 80}
-    assert segments.filter(like="votes.").sum(axis=1).eq(5).all()
-    assert segments["emotion"].isna().sum() == 2017 + 214 + 541
-    assert not segments["text"].str.contains("[\x80-\x9f]").any()
-    # The emotion is what more than half of the votes say, where there is such.
-    decided = aggregate_votes(segments, rule="majority", form="hard").values
-    assert segments["emotion"].dropna().eq(decided.reindex(segments["emotion"].dropna().index)).all()
-    texts = set(load_meld(shared_data("MELD"))["text"])
-    assert segments["text"].isin(texts).mean() > 0.3  # MELD's parent, as the docstring warns
 
 
 # GoEmotions
@@ -180,40 +115,47 @@ def test_semeval2018_real(shared_data: Callable[[str], Path]) -> None:
     assert not segments["text"].str.contains(r"\n", regex=False).any()
 
 
-# EmoContext
+# EmoBank
 
 
-def test_emocontext_chats_are_dialogues_of_three_turns(tmp_path: Path) -> None:
-    for part in ("train", "dev", "test"):
-        (tmp_path / f"{part}.txt").write_text(
-            'id\tturn1\tturn2\tturn3\tlabel\n4\tHi "you\tHello\tBye\thapy\n2\ta\tb\tc\tothers\n'
-        )
-    segments = load_emocontext(tmp_path)
-    assert segments["dialogue"].tolist()[:6] == ["train_4"] * 3 + ["train_2"] * 3
-    assert segments["text"].tolist()[:6] == ['Hi "you', "Hello", "Bye", "a", "b", "c"]
-    assert segments["speaker"].tolist()[:3] == ["A", "B", "A"]
-    assert segments["emotion"].fillna("?").tolist()[:6] == ["?", "?", "happy", "?", "?", "others"]
-    assert len(segments.attrs["faults"]) == 3
-    assert check_segments(segments) is not None
+def make_emobank(root: Path) -> None:
+    (root / "emobank.csv").write_text(
+        'id,split,V,A,D,text\ns_1,train,3.0,2.5,3.2,"He said ""no"""\ns_2,dev,1,5,3,b\ns_3,test,2,2,2,None\n'
+    )
+    (root / "reader.csv").write_text('"id","V","A","D"\n"s_3","4","4","4"\n"s_1","2","2","2"\n"s_9","2","2","2"\n')
+    (root / "individual_writer_ratings.csv").write_text("id,V,A,D\ns_1,1,2,3\ns_1,3,2,3\n")
 
 
-def test_emocontext_says_what_is_wrong(tmp_path: Path) -> None:
-    for part in ("train", "valid", "test"):
-        (tmp_path / f"{part}.txt").write_text("id\tturn1\tturn2\tturn3\tlabel\n4\tHi\tHello\tBye\n")
-    with pytest.raises(ValueError, match=r"train\.txt, line 2: 4 fields"):
-        load_emocontext(tmp_path)
+def test_emobank_perspectives_and_ratings(tmp_path: Path) -> None:
+    make_emobank(tmp_path)
+    segments = load_emobank(tmp_path)
+    assert segments["split"].tolist() == ["train", "valid", "test"]
+    assert segments["text"].tolist() == ['He said "no"', "b", "None"]
+    assert segments[["valence", "arousal", "dominance"]].iloc[0].tolist() == [3.0, 2.5, 3.2]
+    assert load_emobank(tmp_path, perspective="reader")["valence"].fillna(0).tolist() == [2.0, 0.0, 4.0]
+    assert load_emobank_ratings(tmp_path, "writer").loc["s_1", "valence"].tolist() == [1, 3]
 
 
-def test_emocontext_real(shared_data: Callable[[str], Path]) -> None:
-    segments = load_emocontext(shared_data("EmoContext_SemEval2019"))
-    labelled = segments[segments["emotion"].notna()]
-    assert labelled["split"].value_counts().to_dict() == {"train": 30160, "test": 5509, "valid": 2755}
-    assert labelled["turn"].eq(2).all()
-    counts = labelled[labelled["split"] == "train"]["emotion"].value_counts().to_dict()
-    assert counts == {"others": 14948, "angry": 5506, "sad": 5463, "happy": 4243}
-    assert labelled[labelled["split"] == "test"]["emotion"].eq("others").mean() == pytest.approx(0.849, abs=0.001)
-    (fold,) = make_splits("official", segments)
-    assert [len(rows) for rows in fold] == [90480, 8265, 16527]
+def test_emobank_says_what_is_wrong(tmp_path: Path) -> None:
+    make_emobank(tmp_path)
+    with pytest.raises(ValueError, match=r"Unknown perspective 'both'. Choose from \['reader', 'writer'\]"):
+        load_emobank_ratings(tmp_path, "both")  # type: ignore[arg-type]
+    (tmp_path / "emobank.csv").write_text("id,split,V,A,D,text\ns_1,train,3,2,3,a\ns_2,train,3,9,3,a\n")
+    with pytest.raises(ValueError, match=r"emobank\.csv, line 3: the values are .*; expected three numbers from 1 to"):
+        load_emobank(tmp_path)
+
+
+def test_emobank_real(shared_data: Callable[[str], Path]) -> None:
+    root = shared_data("EmoBank")
+    segments = load_emobank(root)
+    assert segments["split"].value_counts().to_dict() == {"train": 8062, "test": 1000, "valid": 1000}
+    first = segments.set_index("dialogue").loc["110CYL068_1036_1079"]
+    assert first[["valence", "arousal", "dominance", "split"]].tolist() == [3.0, 3.0, 3.2, "train"]
+    ratings = load_emobank_ratings(root, "reader")
+    assert len(ratings) == 53055
+    reader = load_emobank(root, perspective="reader").set_index("dialogue")
+    means = ratings.groupby("dialogue").mean().reindex(reader.index)
+    assert (means["valence"] - reader["valence"]).abs().median() == pytest.approx(0, abs=1e-9)
 
 
 # MEISD
@@ -278,50 +220,7 @@ def test_meisd_real(shared_data: Callable[[str], Path]) -> None:
     assert typos == {"faer", "digust", "positve"}
 
 
-# EmoBank
-
-
-def make_emobank(root: Path) -> None:
-    (root / "emobank.csv").write_text(
-        'id,split,V,A,D,text\ns_1,train,3.0,2.5,3.2,"He said ""no"""\ns_2,dev,1,5,3,b\ns_3,test,2,2,2,None\n'
-    )
-    (root / "reader.csv").write_text('"id","V","A","D"\n"s_3","4","4","4"\n"s_1","2","2","2"\n"s_9","2","2","2"\n')
-    (root / "individual_writer_ratings.csv").write_text("id,V,A,D\ns_1,1,2,3\ns_1,3,2,3\n")
-
-
-def test_emobank_perspectives_and_ratings(tmp_path: Path) -> None:
-    make_emobank(tmp_path)
-    segments = load_emobank(tmp_path)
-    assert segments["split"].tolist() == ["train", "valid", "test"]
-    assert segments["text"].tolist() == ['He said "no"', "b", "None"]
-    assert segments[["valence", "arousal", "dominance"]].iloc[0].tolist() == [3.0, 2.5, 3.2]
-    assert load_emobank(tmp_path, perspective="reader")["valence"].fillna(0).tolist() == [2.0, 0.0, 4.0]
-    assert load_emobank_ratings(tmp_path, "writer").loc["s_1", "valence"].tolist() == [1, 3]
-
-
-def test_emobank_says_what_is_wrong(tmp_path: Path) -> None:
-    make_emobank(tmp_path)
-    with pytest.raises(ValueError, match=r"Unknown perspective 'both'. Choose from \['reader', 'writer'\]"):
-        load_emobank_ratings(tmp_path, "both")  # type: ignore[arg-type]
-    (tmp_path / "emobank.csv").write_text("id,split,V,A,D,text\ns_1,train,3,2,3,a\ns_2,train,3,9,3,a\n")
-    with pytest.raises(ValueError, match=r"emobank\.csv, line 3: the values are .*; expected three numbers from 1 to"):
-        load_emobank(tmp_path)
-
-
-def test_emobank_real(shared_data: Callable[[str], Path]) -> None:
-    root = shared_data("EmoBank")
-    segments = load_emobank(root)
-    assert segments["split"].value_counts().to_dict() == {"train": 8062, "test": 1000, "valid": 1000}
-    first = segments.set_index("dialogue").loc["110CYL068_1036_1079"]
-    assert first[["valence", "arousal", "dominance", "split"]].tolist() == [3.0, 3.0, 3.2, "train"]
-    ratings = load_emobank_ratings(root, "reader")
-    assert len(ratings) == 53055
-    reader = load_emobank(root, perspective="reader").set_index("dialogue")
-    means = ratings.groupby("dialogue").mean().reindex(reader.index)
-    assert (means["valence"] - reader["valence"]).abs().median() == pytest.approx(0, abs=1e-9)
-
-
-@pytest.mark.parametrize("name", ["emobank", "emocontext", "emotionlines", "goemotions", "meisd", "semeval2018"])
+@pytest.mark.parametrize("name", ["emobank", "goemotions", "meisd", "semeval2018"])
 def test_a_folder_without_the_corpus(tmp_path: Path, name: str) -> None:
     with pytest.raises(FileNotFoundError, match="is not there; give the folder"):
         CORPORA[name](tmp_path)

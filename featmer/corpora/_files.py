@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,6 +37,14 @@ def read_text(path: Path) -> str:
 def mend_controls(text: str) -> str:
     """Return the text with Windows-1252 punctuation in place of control characters."""
     return text.translate(_CONTROLS)
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds."""
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is no JSON: {error}.") from error
 
 
 def read_strings(path: Path, separator: str = ",", columns: Iterable[str] = ()) -> pd.DataFrame:

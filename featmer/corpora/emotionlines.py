@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
-from featmer.corpora._files import find_file, join_parts, mend_controls, read_text
+from featmer.corpora._files import find_file, join_parts, mend_controls, read_json
 from featmer.labels import LABEL_SPACES
 from featmer.segments import mend_segments
 
@@ -67,11 +66,7 @@ def _load_part(source: Path, split: str) -> pd.DataFrame:
 
 def _utterances(source: Path, split: str) -> Iterator[dict[str, object]]:
     """Yield the rows of a file."""
-    try:
-        dialogues = json.loads(read_text(source))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{source} is no JSON: {error}.") from error
-    for number, dialogue in enumerate(dialogues):
+    for number, dialogue in enumerate(read_json(source)):
         for turn, utterance in enumerate(dialogue):
             place = f"{source}, dialogue {number}, utterance {turn}"
             missing = [field for field in _FIELDS if not isinstance(utterance.get(field), str)]

@@ -5,6 +5,7 @@ from featmer.evaluation.forgetting import forgetting
 from featmer.evaluation.identity import digest
 from featmer.evaluation.metrics import METRICS, Metric
 from featmer.evaluation.protocol import evaluate
+from featmer.evaluation.sessions import BySession
 from featmer.evaluation.splits import SPLITTERS, ByDialogue, BySpeaker, Official, RandomRows
 from featmer.evaluation.tasks import group_report
 
@@ -12,6 +13,7 @@ __all__ = [
     "METRICS",
     "SPLITTERS",
     "ByDialogue",
+    "BySession",
     "BySpeaker",
     "Metric",
     "Official",

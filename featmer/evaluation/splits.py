@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, StratifiedKFold
 
 from featmer._checks import check_name
+from featmer.evaluation.sessions import BySession
 from featmer.groups import group_codes
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Split(NamedTuple):
 class Splitter(Protocol):
     """What `make_splits` asks of a splitter."""
 
-    def split(self, segments: pd.DataFrame, labels: ArrayLike | None = None) -> Iterator[Split]:
+    def split(self, segments: pd.DataFrame, labels: ArrayLike | None = None) -> Iterator[tuple[Rows, Rows, Rows]]:
         """Yield the folds."""
 
 
@@ -179,6 +180,7 @@ SPLITTERS: dict[str, type[Splitter]] = {
     "official": Official,
     "by_dialogue": ByDialogue,
     "by_speaker": BySpeaker,
+    "by_session": BySession,
     "random_rows": RandomRows,
 }
 
