@@ -8,6 +8,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+_HARMLESS = {"numpy.dtype"}  # not in skops's own list of types to trust; scikit-learn's imputer holds one
 
 
 @contextmanager
@@ -102,6 +105,37 @@ def replaced_folder(path: str | os.PathLike[str], marker: str) -> Iterator[Path]
             if old.exists():
                 old.replace(target)
             raise
+
+
+def read_skops(file: Path, own: str | None = None) -> Any:
+    """Read what skops wrote, if it is of types that can be trusted.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+    own : str, default=None
+        Module and name of the class of featmer that it must hold; None for numbers, text and parts of scikit-learn
+        alone.
+
+    Returns
+    -------
+    object
+        As it was when written.
+
+    Raises
+    ------
+    ValueError
+        If it holds other types.
+    """
+    import skops.io
+
+    expected = set() if own is None else {own}
+    found = set(skops.io.get_untrusted_types(file=file)) - _HARMLESS
+    if found != expected:
+        only = own or "numbers, text and parts of scikit-learn"
+        raise ValueError(f"{file} holds {sorted(found)}, expected only {only}; load it with the class that saved it.")
+    return skops.io.load(file, trusted=[*expected, *_HARMLESS])
 
 
 def _is_empty_folder(path: Path) -> bool:

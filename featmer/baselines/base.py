@@ -13,10 +13,9 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_class_weight
 
 from featmer._estimator import TableEstimator
-from featmer._saving import replaced_folder
+from featmer._saving import read_skops, replaced_folder
 
 _FILE = "estimator.skops"
-_HARMLESS = {"numpy.dtype"}  # not in skops's own list of types to trust; scikit-learn's imputer holds one
 
 
 class Baseline(TableEstimator):
@@ -54,16 +53,7 @@ class Baseline(TableEstimator):
         ValueError
             If the folder holds another kind of estimator, or types that are not to be trusted.
         """
-        import skops.io
-
-        file = Path(path, _FILE)
-        own = f"{cls.__module__}.{cls.__qualname__}"
-        found = set(skops.io.get_untrusted_types(file=file)) - _HARMLESS
-        if found != {own}:
-            raise ValueError(
-                f"{file} holds {sorted(found)}, expected only {own}; load it with the class that saved it."
-            )
-        return skops.io.load(file, trusted=[own, *_HARMLESS])
+        return read_skops(Path(path, _FILE), f"{cls.__module__}.{cls.__qualname__}")
 
 
 class BaselineClassifier(ClassifierMixin, Baseline):
