@@ -2,5 +2,6 @@
 
 from featmer.estimators.classifier import FusionClassifier
 from featmer.estimators.regressor import FusionRegressor
+from featmer.estimators.support import label_support
 
-__all__ = ["FusionClassifier", "FusionRegressor"]
+__all__ = ["FusionClassifier", "FusionRegressor", "label_support"]

@@ -208,7 +208,7 @@ class FusionClassifier(DecidingClassifier, FusionEstimator):
 
     def _decide(self, table: FeatureTable, targets: NDArray[Any]) -> None:
         def unseen() -> tuple[ArrayLike, ArrayLike]:
-            return targets, self.objective_.decode(self._outputs(table)).cpu().numpy() if len(table) else ()
+            return targets, self._decode(self._outputs(table)) if len(table) else ()
 
         self._choose_thresholds(unseen)
 
@@ -225,8 +225,7 @@ class FusionClassifier(DecidingClassifier, FusionEstimator):
         ndarray of shape (n_rows, n_classes)
             Columns in the order of ``classes_``; rows sum to 1 unless there is any number of labels a row.
         """
-        outputs = self._answers(X)
-        return self.objective_.decode(outputs).cpu().numpy()
+        return self._decode(self._answers(X))
 
     def decision_function(self, X: FeatureTable | ArrayLike) -> NDArray[np.float64]:
         """Return scores that order the classes as their probabilities do.

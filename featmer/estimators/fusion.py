@@ -282,6 +282,11 @@ class FusionEstimator(TorchEstimator):
         check_is_fitted(self)
         return self._outputs(self._embedded(self._check_table(X, reset=False)))
 
+    def _decode(self, outputs: torch.Tensor) -> NDArray[np.float64]:
+        """Return what the head's outputs mean."""
+        with torch.no_grad():  # an objective may have weights of its own
+            return self.objective_.decode(outputs).cpu().numpy()
+
     def _params_to_keep(self) -> dict[str, Any]:
         """Return the parameters as JSON can hold them; a curriculum has done its work and is not kept."""
         params = super()._params_to_keep()

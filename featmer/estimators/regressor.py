@@ -202,8 +202,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         ndarray of shape (n_rows,) or (n_rows, n_targets)
             In the units of y.
         """
-        outputs = self._answers(X)
-        values = self.objective_.decode(outputs).cpu().numpy()
+        values = self._decode(self._answers(X))
         return values if self.multi_output_ else values[:, 0]
 
     def _fitted(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from featmer.nn.aligner import Aligner
 from featmer.nn.broad import BroadMamba
 from featmer.nn.compressor import Compressor, HybridCompressor
 from featmer.nn.cross_modal import CrossModal
@@ -36,11 +37,13 @@ HEADS: dict[str, type[Head]] = {
     "mmgcn": MMGCN,
     "stepwise": Stepwise,
     "windowed": WindowedLSTM,
+    "aligner": Aligner,
 }
 
 __all__ = [
     "HEADS",
     "MMGCN",
+    "Aligner",
     "Answers",
     "BroadMamba",
     "Compressor",

@@ -3,22 +3,30 @@
 from featmer.objectives.base import Kind, Objective
 from featmer.objectives.categorical import CrossEntropy
 from featmer.objectives.dimensional import ConcordanceLoss, MeanSquaredError
-from featmer.objectives.multilabel import BinaryCrossEntropy
+from featmer.objectives.hybrid import HybridLoss
+from featmer.objectives.multilabel import AsymmetricLoss, BinaryCrossEntropy
 from featmer.objectives.soft import SoftCrossEntropy
+from featmer.objectives.transport import ConditionalTransport
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "cross_entropy": CrossEntropy,
     "soft": SoftCrossEntropy,
     "multilabel": BinaryCrossEntropy,
+    "asymmetric": AsymmetricLoss,
+    "hybrid": HybridLoss,
+    "transport": ConditionalTransport,
     "mse": MeanSquaredError,
     "ccc": ConcordanceLoss,
 }
 
 __all__ = [
     "OBJECTIVES",
+    "AsymmetricLoss",
     "BinaryCrossEntropy",
     "ConcordanceLoss",
+    "ConditionalTransport",
     "CrossEntropy",
+    "HybridLoss",
     "Kind",
     "MeanSquaredError",
     "Objective",
