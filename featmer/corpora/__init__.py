@@ -1,6 +1,8 @@
 """Corpus readers: each knows one corpus's files, splits, labels and known-bad clips, and returns segments."""
 
+from featmer.corpora._mmsa import convert_mmsa
 from featmer.corpora.c_expr_db import load_c_expr_db
+from featmer.corpora.ch_sims import load_ch_sims, load_ch_sims_features
 from featmer.corpora.crema_d import load_crema_d
 from featmer.corpora.dailydialog import load_dailydialog
 from featmer.corpora.demo import load_demo
@@ -16,13 +18,16 @@ from featmer.corpora.meisd import load_meisd
 from featmer.corpora.meld import load_meld
 from featmer.corpora.meld_feats import load_meld_feats, load_meld_feats_features
 from featmer.corpora.mer2023 import load_mer2023
+from featmer.corpora.mosei import load_mosei, load_mosei_features
 from featmer.corpora.mosi import load_mosi, load_mosi_features
+from featmer.corpora.mosi_mmsa import load_mosi_mmsa, load_mosi_mmsa_features
 from featmer.corpora.msp_podcast import load_msp_podcast
 from featmer.corpora.ravdess import load_ravdess, load_ravdess_au
 from featmer.corpora.semeval2018 import load_semeval2018
 
 CORPORA = {
     "c_expr_db": load_c_expr_db,
+    "ch_sims": load_ch_sims,
     "crema_d": load_crema_d,
     "dailydialog": load_dailydialog,
     "demo": load_demo,
@@ -38,7 +43,9 @@ CORPORA = {
     "meld": load_meld,
     "meld_feats": load_meld_feats,
     "mer2023": load_mer2023,
+    "mosei": load_mosei,
     "mosi": load_mosi,
+    "mosi_mmsa": load_mosi_mmsa,
     "msp_podcast": load_msp_podcast,
     "ravdess": load_ravdess,
     "semeval2018": load_semeval2018,
@@ -46,7 +53,10 @@ CORPORA = {
 
 __all__ = [
     "CORPORA",
+    "convert_mmsa",
     "load_c_expr_db",
+    "load_ch_sims",
+    "load_ch_sims_features",
     "load_crema_d",
     "load_dailydialog",
     "load_demo",
@@ -64,8 +74,12 @@ __all__ = [
     "load_meld_feats",
     "load_meld_feats_features",
     "load_mer2023",
+    "load_mosei",
+    "load_mosei_features",
     "load_mosi",
     "load_mosi_features",
+    "load_mosi_mmsa",
+    "load_mosi_mmsa_features",
     "load_msp_podcast",
     "load_ravdess",
     "load_ravdess_au",
