@@ -24,7 +24,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from featmer import Block, FeatureTable, FusionClassifier
 from featmer.baselines import BoostedClassifier, LinearClassifier, MajorityClassifier
 from featmer.calibration import METHODS, CalibratedClassifier
-from featmer.evaluation.calibration import ece, multilabel_ece
+from featmer.evaluation.calibration import ece, ece_per_label
 
 LABELS = np.array(["anger", "joy", "neutral", "sadness"])
 
@@ -172,7 +172,7 @@ def test_each_of_several_labels_has_its_own_temperature():
     np.testing.assert_allclose(model.temperature_, factors, rtol=0.08)
     X, y = honest_sets(7)
     before, after = (
-        multilabel_ece(y, each.predict_proba(X * factors), model.classes_).mean() for each in (model.estimator_, model)
+        ece_per_label(y, each.predict_proba(X * factors), model.classes_).mean() for each in (model.estimator_, model)
     )
     assert after < 0.4 * before
     np.testing.assert_array_equal(model.predict(X * factors), (X > 0).astype(int))
@@ -184,7 +184,7 @@ def test_several_labels_are_shifted_too(method):
     bent = 2 * X + [1.0, 0.0, -2.0]
     model = CalibratedClassifier(Given(several=True), method).fit(bent[:20], y[:20], (bent, y))
     X, y = honest_sets(9)
-    assert multilabel_ece(y, model.predict_proba(2 * X + [1.0, 0.0, -2.0]), model.classes_).max() < 0.035
+    assert ece_per_label(y, model.predict_proba(2 * X + [1.0, 0.0, -2.0]), model.classes_).max() < 0.035
     assert (model.predict_proba(X).sum(axis=1) > 1).any()
 
 
@@ -315,6 +315,7 @@ def test_a_fusion_model_of_several_labels_keeps_its_decisions(tiny_table, tmp_pa
     assert model.classes_.tolist() == ["joy", "calm"]
     assert model.temperature_.shape == (2,)
     np.testing.assert_array_equal(model.predict(tiny_table), model.estimator_.predict(tiny_table))
+    assert model.predict_set(tiny_table) == model.estimator_.predict_set(tiny_table)
     model.save(tmp_path / "model")
     loaded = CalibratedClassifier.load(tmp_path / "model")
     np.testing.assert_array_equal(loaded.predict_proba(tiny_table), model.predict_proba(tiny_table))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from featmer.evaluation import METRICS, confidence_report, group_report, metrics, risk_coverage
-from featmer.evaluation.calibration import ece, ece_of_events, multilabel_ece, reliability
+from featmer.evaluation.calibration import ece, ece_of_events, ece_per_label, reliability
 from featmer.evaluation.confidence import aurc, auroc, brier
 from featmer.evaluation.outcomes import Outcomes
 from featmer.evaluation.stats import cluster_bootstrap, interval
@@ -103,12 +103,13 @@ def test_several_labels_have_an_error_each():
     rng = np.random.default_rng(0)
     probabilities = rng.random((4000, 2))
     y = (rng.random((4000, 2)) < probabilities ** [1.0, 3.0]).astype(int)
-    errors = multilabel_ece(y, probabilities, ["joy", "fear"])
+    errors = ece_per_label(y, probabilities, ["joy", "fear"])
     assert errors["joy"] < 0.04
     assert errors["fear"] == pytest.approx(1 / 4, abs=0.03)  # the mean of p - p ** 3
     assert errors["fear"] == ece_of_events(y[:, 1], probabilities[:, 1])
+    assert metrics.multilabel_ece(y, probabilities) == pytest.approx(errors.mean())
     with pytest.raises(ValueError, match="a class a column"):
-        multilabel_ece(y, probabilities, ["joy"])
+        ece_per_label(y, probabilities, ["joy"])
 
 
 def test_risk_falls_with_coverage_where_confidence_is_right():

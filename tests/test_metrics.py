@@ -197,7 +197,7 @@ def test_every_metric_has_a_name_a_label_and_a_direction() -> None:
         assert metric.label
         assert getattr(metrics, name) is metric.function
     lower = {name for name, metric in METRICS.items() if not metric.higher_is_better}
-    losses = {"log_loss", "ece", "ece_mass", "ece_classwise", "brier", "brier_top", "aurc"}
+    losses = {"log_loss", "ece", "multilabel_ece", "ece_mass", "ece_classwise", "brier", "brier_top", "aurc"}
     assert lower == {*losses, "mae", "rmse", "hamming_loss", "kld", "jsd"}
 
 

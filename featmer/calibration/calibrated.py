@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featmer._checks import check_name
+from featmer._deciding import DecidingClassifier
 from featmer.calibration.scaling import METHODS, apply_map
 from featmer.calibration.wrapper import ClassifierWrapper
-from featmer.decisions import indicate_labels
 
 
-class CalibratedClassifier(ClassifierWrapper):
+class CalibratedClassifier(ClassifierWrapper, DecidingClassifier):
     """Calibrate the probabilities of a classifier on dialogues that it was not trained on.
 
     Parameters
@@ -134,21 +134,3 @@ class CalibratedClassifier(ClassifierWrapper):
         """
         given = super().predict_proba(X)
         return apply_map(self.map_, given, several=self._several)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the likeliest label of each row, or all its labels.
-
-        Parameters
-        ----------
-        X : FeatureTable or array-like of shape (n_rows, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,) or (n_rows, n_classes)
-            Labels; with several labels a row, 1 where the calibrated probability is above ``thresholds_``, else 0.
-        """
-        probabilities = self.predict_proba(X)
-        if self._several:
-            return indicate_labels(probabilities, self.thresholds_)
-        return self.classes_[probabilities.argmax(axis=1)]

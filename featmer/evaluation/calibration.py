@@ -128,10 +128,10 @@ def ece_classwise(y_true: ArrayLike, probabilities: ArrayLike, classes: ArrayLik
     return float(mean_ece_of_sums(classwise_sums(outcomes, rows, 1, n_bins))[0])
 
 
-def multilabel_ece(
+def ece_per_label(
     y: ArrayLike, probabilities: ArrayLike, classes: ArrayLike, *, n_bins: int = N_BINS, strategy: Strategy = "width"
 ) -> pd.Series:
-    """Return the calibration error of the probability of each of several labels; its mean is what is reported.
+    """Return the calibration error of the probability of each of several labels; "multilabel_ece" is its mean.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def multilabel_ece(
 
     Examples
     --------
-    >>> multilabel_ece([[1, 0], [1, 0]], [[0.9, 0.1], [0.9, 0.3]], ["joy", "fear"]).round(2).to_dict()
+    >>> ece_per_label([[1, 0], [1, 0]], [[0.9, 0.1], [0.9, 0.3]], ["joy", "fear"]).round(2).to_dict()
     {'joy': 0.1, 'fear': 0.2}
     """
     true, given, names = np.asarray(y), np.asarray(probabilities, dtype=float), np.asarray(classes)
@@ -223,6 +223,8 @@ def calibration_sums(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDAr
 def classwise_sums(outcomes: Outcomes, groups: NDArray, n_groups: int, n_bins: int = N_BINS) -> NDArray[np.float64]:
     """Sum rows, probability and truth by group of rows, class and bin of the class's probability.
 
+    A row may have one label or several.
+
     Returns
     -------
     ndarray of shape (n_groups, n_classes, n_bins, 3)
@@ -234,10 +236,10 @@ def classwise_sums(outcomes: Outcomes, groups: NDArray, n_groups: int, n_bins: i
     [[[1.0, 0.9, 1.0], [1.0, 0.1, 0.0]]]
     """
     probabilities = outcomes.known_probabilities()
+    truth = outcomes.target if outcomes.target.ndim == 2 else outcomes.target[:, None] == outcomes.classes
     edges = bin_edges(probabilities, n_bins)
     sums = [
-        sum_bins(outcomes.target == label, column, edges, groups, n_groups)
-        for label, column in zip(outcomes.classes, probabilities.T, strict=True)
+        sum_bins(holds, column, edges, groups, n_groups) for holds, column in zip(truth.T, probabilities.T, strict=True)
     ]
     return np.stack(sums, axis=1)
 

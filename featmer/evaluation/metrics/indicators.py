@@ -10,6 +10,7 @@ from sklearn.metrics import average_precision_score
 
 from featmer.evaluation import _label_sums as label_sums
 from featmer.evaluation import _sums as sums
+from featmer.evaluation.calibration import classwise_sums, ece_per_label, mean_ece_of_sums
 from featmer.evaluation.metrics.metric import Metric, Summary, score_by_sums
 from featmer.evaluation.outcomes import Outcomes
 
@@ -148,6 +149,29 @@ def mean_average_precision(y_true: ArrayLike, probabilities: ArrayLike) -> float
     return average_precision_score(true[:, found], given[:, found], average="macro") if found.any() else np.nan
 
 
+def multilabel_ece(y_true: ArrayLike, probabilities: ArrayLike) -> float:
+    """Return the mean over labels of the calibration error of the label's probability, in 15 bins of equal width.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_rows, n_labels)
+        1 where a label holds, else 0.
+    probabilities : array-like of shape (n_rows, n_labels)
+        Probability of each label.
+
+    References
+    ----------
+    Chou: Revisiting modeling and evaluation approaches in speech emotion recognition. Dissertation, arXiv 2510.05934,
+    2025.
+
+    Examples
+    --------
+    >>> round(multilabel_ece([[1, 0], [1, 0]], [[0.9, 0.1], [0.9, 0.3]]), 3)
+    0.15
+    """
+    return float(ece_per_label(y_true, probabilities, np.arange(np.shape(y_true)[-1])).mean())
+
+
 def _score(add: Callable, finish: Callable, y_true: ArrayLike, y_pred: ArrayLike) -> float:
     classes = np.arange(np.shape(y_true)[-1])
     return score_by_sums(add, finish, Outcomes.of_indicators(y_true, y_pred, classes))
@@ -192,6 +216,14 @@ INDICATOR_METRICS = (
         subset_accuracy,
         "indicators",
         summary=Summary(label_sums.equal_sets, sums.mean),
+    ),
+    Metric(
+        "multilabel_ece",
+        "calibration error of labels",
+        multilabel_ece,
+        "indicator_probabilities",
+        False,
+        Summary(classwise_sums, mean_ece_of_sums),
     ),
     Metric("mean_average_precision", "mean average precision", mean_average_precision, "indicator_probabilities"),
 )
