@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from featmer.segments import Faults
+
 # Windows-1252 punctuation that was stored as control characters: U+0092 for a right quotation mark, and so on.
 _CONTROLS = {code: character for code in range(0x80, 0xA0) if (character := bytes([code]).decode("cp1252", "ignore"))}
 
@@ -82,7 +84,8 @@ def read_tabs(path: Path, columns: Sequence[str], key: str) -> pd.DataFrame:
 def join_parts(parts: Sequence[pd.DataFrame], root: str | Path) -> pd.DataFrame:
     """Return the segments of several files as one frame, with the faults of all."""
     segments = pd.concat(parts, ignore_index=True)
-    segments.attrs = {"root": str(root), "faults": [fault for part in parts for fault in part.attrs["faults"]]}
+    faults = Faults(fault for part in parts for fault in part.attrs["faults"])
+    segments.attrs = {"root": str(root), "faults": faults}
     return segments
 
 

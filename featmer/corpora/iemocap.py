@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from featmer._checks import check_name
 from featmer.corpora._files import read_text
 from featmer.labels import LABEL_SPACES
 from featmer.segments import mend_segments
+
+logger = logging.getLogger(__name__)
 
 LABELS = {"emotion": LABEL_SPACES["iemocap_ten"].labels}
 
@@ -50,7 +53,7 @@ CLASSES = {
 }
 
 # [6.2901 - 8.2357]	Ses01F_impro01_F000	neu	[2.5000, 2.5000, 2.5000]
-_TURN = re.compile(r"\[([\d.]+) - ([\d.]+)\]\s+((Ses\d\d)[FM]_\w+)_([FM])(\w+)\s+(\w{3})\s+\[([\d., ]+)\]")
+_TURN = re.compile(r"\[([\d.]+)\s*-\s*([\d.]+)\]\s+((Ses\d\d)[FM]_\w+)_([FM])(\w+)\s+(\w{3})\s+\[([\d., ]+)\]")
 # C-E2:	Neutral; Other;	()    where E is a rater, and F or M would be the actor
 _RATER = re.compile(r"C-E\d+:\s+(.*?)\s*(\(.*)?")
 # Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.
@@ -89,7 +92,8 @@ def load_iemocap(
         three raters, who may have said several, the actors' own votes left out; ``valence``, ``arousal`` (the files
         say activation) and ``dominance`` from 1 to 5, means; ``session``; ``scene_start`` and ``scene_end``. Work on
         conversations tests on session 5, which is what ``split`` says, and holds validation dialogues out of the
-        others; work on speech tests each session in turn (`featmer.evaluation.BySession`).
+        others; work on speech tests each session in turn (`featmer.evaluation.BySession`). ``attrs["faults"]`` lists
+        votes that could not be read.
 
     Raises
     ------
@@ -121,18 +125,21 @@ def load_iemocap(
     files = [path for path in sorted(Path(root).glob("Session*/dialog/EmoEvaluation/*.txt")) if path.name[0] != "."]
     if not files:
         raise FileNotFoundError(f"No Session1/dialog/EmoEvaluation/*.txt in {root}; give the folder of Session1.")
-    segments = pd.DataFrame([turn for path in files for turn in _read_scene(path)])
+    faults: list[dict[str, object]] = []
+    segments = pd.DataFrame([turn for path in files for turn in _read_scene(path, faults)])
     segments = segments.sort_values(["dialogue", "scene_start", "name"], kind="stable", ignore_index=True)
     segments["turn"] = segments.groupby("dialogue").cumcount()
     segments["emotion"] = segments["emotion"].map(CLASSES[classes])
     segments["split"] = (segments["session"] == _TEST_SESSION).map({True: "test", False: "train"})
     if any(Path(root).glob(_WAVES[media])):
         segments = _add_media(segments, media)
-    return mend_segments(segments.drop(columns="name"), root=root, labels=LABELS)
+    mended = mend_segments(segments.drop(columns="name"), root=root, labels=LABELS)
+    mended.attrs["faults"] += faults
+    return mended
 
 
-def _read_scene(path: Path) -> Iterator[dict[str, object]]:
-    """Yield the turns of a scene from its evaluation and its transcript."""
+def _read_scene(path: Path, faults: list[dict[str, object]]) -> Iterator[dict[str, object]]:
+    """Yield the turns of a scene from its evaluation and its transcript; votes that cannot be read are faults."""
     said = _read_transcript(path.parents[1] / "transcriptions" / path.name)
     turn: dict[str, object] | None = None
     for number, line in enumerate(read_text(path).splitlines(), 1):
@@ -141,8 +148,8 @@ def _read_scene(path: Path) -> Iterator[dict[str, object]]:
                 yield turn
             turn = _read_turn(line, f"{path}, line {number}")
             turn["text"] = said.get(str(turn["name"]))
-        elif line.startswith("C-E"):
-            _count_votes(turn, line, f"{path}, line {number}")
+        elif line.startswith("C-E") and not _count_votes(turn, line):
+            faults.append(_unread_vote(path, number, line))
     if turn:
         yield turn
 
@@ -178,16 +185,25 @@ def _read_turn(line: str, place: str) -> dict[str, object]:
     }
 
 
-def _count_votes(turn: dict[str, object] | None, line: str, place: str) -> None:
-    """Add what one rater said to the turn."""
+def _count_votes(turn: dict[str, object] | None, line: str) -> bool:
+    """Add what one rater said to the turn; return whether it could be read."""
     found = _RATER.fullmatch(line.strip())
     words = [word.strip() for word in found[1].split(";") if word.strip()] if found else []
     if turn is None or not words or not {*words} <= {*_WORDS}:
-        raise ValueError(
-            f"{place}: {line.strip()!r} is not the vote of a rater on the turn above, like 'C-E2: Anger;'."
-        )
+        return False
     for label in {_WORDS[word] for word in words}:
         turn[f"votes.{label}"] = int(str(turn[f"votes.{label}"])) + 1
+    return True
+
+
+def _unread_vote(path: Path, number: int, line: str) -> dict[str, object]:
+    """Return and log the fault that a rater's vote is not counted."""
+    problem = "is not the vote of a rater on the turn above, like 'C-E2: Anger; ()', and therefore left out"
+    logger.warning("%s, line %d: %r %s", path, number, line.strip(), problem)
+    return {
+        "source": str(path), "row": number, "column": "votes", "value": line.strip(), "problem": problem,
+        "suggestion": "",
+    }  # fmt: skip
 
 
 def _add_media(segments: pd.DataFrame, media: str) -> pd.DataFrame:
