@@ -89,11 +89,7 @@ class DecidingClassifier(ClassifierMixin):
 
     def _check_thresholds(self) -> None:
         """Refuse thresholds that are neither chosen nor a probability."""
-        given = self.thresholds
-        if isinstance(given, str):
-            check_name(given, ("all", "class"), "choice of thresholds")
-        elif not 0 <= given <= 1:
-            raise ValueError(f"thresholds={given!r} is no probability; give a number from 0 to 1, or 'all' or 'class'.")
+        check_thresholds(self.thresholds)
 
     def _choose_thresholds(self, unseen: Callable[[], tuple[ArrayLike, ArrayLike]]) -> None:
         """Set ``thresholds_`` where there may be several labels a row, by targets and probabilities of unseen rows."""
@@ -107,3 +103,22 @@ class DecidingClassifier(ClassifierMixin):
             y, probabilities = unseen()
             if len(np.asarray(y)):
                 self.thresholds_ = tune_thresholds(y, probabilities, per=self.thresholds)
+
+
+def check_thresholds(given: str | float) -> None:
+    """Refuse thresholds that are neither chosen nor a probability.
+
+    Parameters
+    ----------
+    given : str or float
+        The parameter ``thresholds``.
+
+    Raises
+    ------
+    ValueError
+        If it is neither "all" nor "class" nor a number from 0 to 1.
+    """
+    if isinstance(given, str):
+        check_name(given, ("all", "class"), "choice of thresholds")
+    elif not 0 <= given <= 1:
+        raise ValueError(f"thresholds={given!r} is no probability; give a number from 0 to 1, or 'all' or 'class'.")

@@ -55,13 +55,13 @@ def make_part(given: str | Part, choices: Mapping[str, type[Part]], base: type[P
     return clone(given)
 
 
-def write_part(given: str | Part | None, choices: Mapping[str, type[Part]], kind: str) -> str | dict[str, Any] | None:
+def write_part(given: Any, choices: Mapping[str, type[Part]], kind: str) -> str | dict[str, Any] | None:
     """Return a part as JSON can hold it: a name, or a name and parameters.
 
     Parameters
     ----------
-    given : str, object or None
-        A name in ``choices``, an object of a class there, or no part.
+    given : str, object, mapping or None
+        A name in ``choices``, an object of a class there, several of these by name, or no part.
     choices : mapping of str to class
         The registry.
     kind : str
@@ -85,6 +85,8 @@ def write_part(given: str | Part | None, choices: Mapping[str, type[Part]], kind
     """
     if given is None or isinstance(given, str):
         return given
+    if isinstance(given, Mapping):
+        return {"each": {name: write_part(part, choices, kind) for name, part in given.items()}}
     name = next((name for name, made in choices.items() if type(given) is made), None)
     if name is None:
         raise ValueError(
@@ -93,9 +95,7 @@ def write_part(given: str | Part | None, choices: Mapping[str, type[Part]], kind
     return {"name": name, "params": BaseEstimator.get_params(given, deep=False)}
 
 
-def read_part(
-    written: str | Mapping[str, Any] | None, choices: Mapping[str, type[Part]], kind: str
-) -> str | Part | None:
+def read_part(written: str | Mapping[str, Any] | None, choices: Mapping[str, type[Part]], kind: str) -> Any:
     """Return what :func:`write_part` was given.
 
     Parameters
@@ -110,7 +110,7 @@ def read_part(
     Returns
     -------
     str, object or None
-        A name, an object with parameters, or no part.
+        A name, an object with parameters, several of these by name, or no part.
 
     Examples
     --------
@@ -120,6 +120,8 @@ def read_part(
     """
     if written is None or isinstance(written, str):
         return written
+    if "each" in written:
+        return {name: read_part(part, choices, kind) for name, part in written["each"].items()}
     check_name(written["name"], choices, kind)
     return choices[written["name"]](**written["params"])
 

@@ -75,8 +75,8 @@ class TorchEstimator(TableEstimator):
             )
         return device
 
-    def _outputs(self, table: FeatureTable) -> Tensor:
-        """Return the module's outputs for every row of a table."""
+    def _outputs(self, table: FeatureTable, module: nn.Module | None = None) -> Tensor:
+        """Return the outputs for every row of a table, of the fitted module unless another is given."""
         device = self._device()
         # In double precision the batch that a row happens to be in leaves no trace.
         dtype = torch.float64 if device.type == "cpu" else torch.float32
@@ -87,7 +87,7 @@ class TorchEstimator(TableEstimator):
                 f"{list(tensors.sequences)}; pool both tables alike: table.pool()."
             )
         with seeded(0, device):
-            return predict(self.module_, tensors, self.batch_size).double()
+            return predict(module or self.module_, tensors, self.batch_size).double()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to a folder of weights and JSON, without pickle.

@@ -62,6 +62,24 @@ class Batch:
         """Number of rows."""
         return len(self.dialogue)
 
+    def take(self, rows: Tensor) -> Batch:
+        """Return some of the rows.
+
+        Parameters
+        ----------
+        rows : Tensor of int
+            Numbers of the rows.
+
+        Returns
+        -------
+        Batch
+            Those, in the order asked for, as they are numbered in this batch.
+        """
+        features, present, frames = (
+            {name: values[rows] for name, values in part.items()} for part in (self.features, self.present, self.frames)
+        )
+        return Batch(features, present, frames, self.dialogue[rows], self.turn[rows], self.speaker[rows])
+
 
 class TensorTable:
     """A table moved to a device once, from which batches are cut by index.

@@ -1,4 +1,4 @@
-"""What the fusion classifier and regressor share: parameters, fit, save and load."""
+"""What the fusion estimators share: parameters, fit, save and load."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from featmer.nn import HEADS, Head, Standardise
 from featmer.objectives import OBJECTIVES, Objective
 from featmer.pretraining import PRETRAINING, Pretraining
 from featmer.table import FeatureTable
-from featmer.training import Checkpoint, Examples, Plan, seeded, train
+from featmer.training import Best, Checkpoint, Examples, Plan, seeded, train
 
 _CROSS_ENTROPY = {"indicators": "multilabel", "distributions": "soft"}
 
@@ -56,9 +56,9 @@ class Curriculum(Protocol):
 
 
 class FusionEstimator(TorchEstimator):
-    """Base of :class:`FusionClassifier` and :class:`FusionRegressor`, which document the parameters."""
+    """Base of :class:`FusionClassifier` and its like, which document the parameters."""
 
-    target_: str  # what the objective has to meet: "labels", "indicators", "distributions" or "values"
+    target_: str  # what the objective has to meet, as of Objective.target
     parts = {
         "head": (HEADS, Head),
         "objective": (OBJECTIVES, Objective),
@@ -69,7 +69,7 @@ class FusionEstimator(TorchEstimator):
         self,
         head: str | Head,
         *,
-        objective: str | Objective,
+        objective: Any,
         pretraining: str | Pretraining | None,
         modalities: Iterable[str] | None,
         lr: float,
@@ -190,9 +190,20 @@ class FusionEstimator(TorchEstimator):
         for number, parts in enumerate(self.stages or ("all",), start=1):
             head.learn_only(*([parts] if isinstance(parts, str) else parts))
             checkpoint = self._checkpoint(plan, examples, watched, parts)
-            learnt = train(head, self.objective_, examples, watched, plan, curriculum=curriculum, checkpoint=checkpoint)
+            best = self._best(head)
+            learnt = train(
+                head, self.objective_, examples, watched, plan, curriculum=curriculum, checkpoint=checkpoint, best=best
+            )
+            self._keep(best)
             history += [{"stage": number, **entry} if self.stages else entry for entry in learnt]
         return history
+
+    def _best(self, head: Head) -> Best:
+        """Return what is to keep the weights of the best epoch."""
+        return Best(head, self.objective_)
+
+    def _keep(self, best: Best) -> None:
+        """Take from the best epochs more than the weights of the best one, which are in place."""
 
     def _curriculum(self, table: FeatureTable, targets: NDArray[Any]) -> Callable[[int], NDArray[np.bool_]] | None:
         """Return which rows an epoch learns from, or None for always all."""
@@ -259,18 +270,8 @@ class FusionEstimator(TorchEstimator):
         return scaling
 
     def _make_objective(self) -> Objective:
-        """Return the objective; cross-entropy stands for what it is on several labels or a distribution a row."""
-        given = self.objective
-        if given == "cross_entropy":
-            given = _CROSS_ENTROPY.get(self.target_, given)
-        objective = make_part(given, OBJECTIVES, Objective)
-        if objective.target != self.target_:
-            fitting = sorted(name for name, kind in OBJECTIVES.items() if kind.target == self.target_)
-            raise ValueError(
-                f"The targets are {self.target_}, but {self.objective!r} is for {objective.target}; choose from "
-                f"{fitting}, or give y as {objective.target}."
-            )
-        return objective
+        """Return the objective, which fits the targets."""
+        return fitting_objective(self.objective, self.target_)
 
     def _examples(self, table: FeatureTable, targets: NDArray[Any]) -> Examples:
         device = self._device()
@@ -282,10 +283,10 @@ class FusionEstimator(TorchEstimator):
         check_is_fitted(self)
         return self._outputs(self._embedded(self._check_table(X, reset=False)))
 
-    def _decode(self, outputs: torch.Tensor) -> NDArray[np.float64]:
-        """Return what the head's outputs mean."""
+    def _decode(self, outputs: torch.Tensor, objective: Objective | None = None) -> NDArray[np.float64]:
+        """Return what the head's outputs mean to the fitted objective, unless another is given."""
         with torch.no_grad():  # an objective may have weights of its own
-            return self.objective_.decode(outputs).cpu().numpy()
+            return (objective or self.objective_).decode(outputs).cpu().numpy()
 
     def _params_to_keep(self) -> dict[str, Any]:
         """Return the parameters as JSON can hold them; a curriculum has done its work and is not kept."""
@@ -310,3 +311,33 @@ class FusionEstimator(TorchEstimator):
             self.pretraining_ = make_part(self.pretraining, PRETRAINING, Pretraining)
             self.pretraining_._restore(fitted["pretraining"])
             self.pretraining_._build()
+
+
+def fitting_objective(given: str | Objective, kind: str) -> Objective:
+    """Return an objective; cross-entropy stands for what it is on several labels or a distribution a row.
+
+    Parameters
+    ----------
+    given : str or Objective
+        A name in ``OBJECTIVES``, or an object, which is copied.
+    kind : {"labels", "indicators", "distributions", "values"}
+        What the targets are.
+
+    Returns
+    -------
+    Objective
+        Fresh.
+
+    Raises
+    ------
+    ValueError
+        If the objective is for other targets.
+    """
+    objective = make_part(_CROSS_ENTROPY.get(kind, given) if given == "cross_entropy" else given, OBJECTIVES, Objective)
+    if objective.target != kind:
+        fitting = sorted(name for name, each in OBJECTIVES.items() if each.target == kind)
+        raise ValueError(
+            f"The targets are {kind}, but {given!r} is for {objective.target}; choose from {fitting}, or give y as "
+            f"{objective.target}."
+        )
+    return objective

@@ -3,8 +3,11 @@
 from featmer.objectives.base import Kind, Objective
 from featmer.objectives.categorical import CrossEntropy
 from featmer.objectives.dimensional import ConcordanceLoss, MeanSquaredError
+from featmer.objectives.distillation import Distillation
 from featmer.objectives.hybrid import HybridLoss
+from featmer.objectives.label_graph import LabelGraph
 from featmer.objectives.multilabel import AsymmetricLoss, BinaryCrossEntropy
+from featmer.objectives.several import SeveralObjectives
 from featmer.objectives.soft import SoftCrossEntropy
 from featmer.objectives.transport import ConditionalTransport
 
@@ -15,6 +18,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "asymmetric": AsymmetricLoss,
     "hybrid": HybridLoss,
     "transport": ConditionalTransport,
+    "label_graph": LabelGraph,
     "mse": MeanSquaredError,
     "ccc": ConcordanceLoss,
 }
@@ -26,9 +30,12 @@ __all__ = [
     "ConcordanceLoss",
     "ConditionalTransport",
     "CrossEntropy",
+    "Distillation",
     "HybridLoss",
     "Kind",
+    "LabelGraph",
     "MeanSquaredError",
     "Objective",
+    "SeveralObjectives",
     "SoftCrossEntropy",
 ]

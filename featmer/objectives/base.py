@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from featmer.collate import Batch
 
-Kind = Literal["labels", "indicators", "distributions", "values"]
+Kind = Literal["labels", "indicators", "distributions", "values", "several"]
 
 
 class Objective(BaseEstimator, nn.Module):
@@ -100,6 +100,22 @@ class Objective(BaseEstimator, nn.Module):
             One number, to be made small.
         """
         raise NotImplementedError(f"{type(self).__name__} must compare outputs and targets in loss().")
+
+    def parts(self, outputs: Tensor, targets: Tensor, batch: Batch) -> dict[str, tuple[Tensor, int]]:
+        """Tell the losses that validation watches, as `loss` sums them up.
+
+        Parameters
+        ----------
+        outputs, targets, batch
+            As of :meth:`loss`.
+
+        Returns
+        -------
+        dict of str to (Tensor, int)
+            Of each target its loss and the number of rows that it is the mean of; one for all, unless there
+            are several targets with gaps.
+        """
+        return {"": (self.loss(outputs, targets, batch), len(outputs))}
 
     def decode(self, outputs: Tensor) -> Tensor:
         """Turn outputs into probabilities or values.

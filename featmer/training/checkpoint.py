@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,37 +21,46 @@ from featmer.training.steps import Stepper
 
 
 class Best:
-    """The weights of the best epoch so far.
+    """The weights of the best epoch so far; of several targets, if wanted, those of each one's own.
 
     Parameters
     ----------
     *modules : Module
         Whose weights.
+    each : sequence of str, default=()
+        The targets whose own best epochs are kept too.
     """
 
-    def __init__(self, *modules: nn.Module) -> None:
+    def __init__(self, *modules: nn.Module, each: Sequence[str] = ()) -> None:
         self._modules = modules
-        self.states: list[dict[str, Tensor]] = []
-        self.loss = math.inf
-        self.epoch = 0
+        self.losses = dict.fromkeys(("", *each), math.inf)
+        self.epochs = dict.fromkeys(("", *each), 0)
+        self.states: dict[str, list[dict[str, Tensor]]] = {}
 
-    def offer(self, epoch: int, loss: float) -> None:
-        """Keep the weights if the loss is the lowest so far.
+    @property
+    def epoch(self) -> int:
+        """The last epoch that was the best of anything."""
+        return max(self.epochs.values())
+
+    def offer(self, epoch: int, losses: Mapping[str, float]) -> None:
+        """Keep the weights where a loss is the lowest so far.
 
         Parameters
         ----------
         epoch : int
             Number of the epoch.
-        loss : float
-            Its validation loss.
+        losses : mapping of str to float
+            Its validation losses, that of each target by name; their sum decides for all.
         """
-        if loss < self.loss:
-            self.epoch, self.loss = epoch, loss
-            self.states = [copy.deepcopy(module.state_dict()) for module in self._modules]
+        losses = {**losses, "": sum(losses.values())}
+        better = [name for name, lowest in self.losses.items() if losses.get(name, math.inf) < lowest]
+        states = [copy.deepcopy(module.state_dict()) for module in self._modules] if better else []
+        for name in better:
+            self.epochs[name], self.losses[name], self.states[name] = epoch, losses[name], states
 
     def restore(self) -> None:
-        """Put the weights back."""
-        for module, state in zip(self._modules, self.states, strict=False):
+        """Put the weights of the best epoch back."""
+        for module, state in zip(self._modules, self.states.get("", ()), strict=False):
             module.load_state_dict(state)
 
 
@@ -62,6 +71,8 @@ class Progress:
     ----------
     modules : sequence of Module
         Head and objective.
+    best : Best
+        Keeps the weights of their best epoch.
     stepper : Stepper
         The optimiser.
     seed : int
@@ -70,10 +81,10 @@ class Progress:
         Where the work is done.
     """
 
-    def __init__(self, modules: list[nn.Module], stepper: Stepper, seed: int, device: torch.device) -> None:
+    def __init__(self, modules: list[nn.Module], best: Best, stepper: Stepper, seed: int, device: torch.device) -> None:
         self.modules = modules
+        self.best = best
         self.stepper = stepper
-        self.best = Best(*modules)
         self.rng = np.random.default_rng(seed)
         self.history: list[dict[str, float]] = []
         self._device = device
@@ -85,8 +96,9 @@ class Progress:
             state["random.cuda"] = torch.cuda.get_rng_state(self._device)
         for number, module in enumerate(self.modules):
             state |= _named(f"weights.{number}", module.state_dict())
-        for number, weights in enumerate(self.best.states):
-            state |= _named(f"best.{number}", weights)
+        for name, states in self.best.states.items():
+            for number, weights in enumerate(states):
+                state |= _named(f"best.{name}.{number}", weights)
         return {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
 
     def facts(self) -> dict[str, Any]:
@@ -94,7 +106,7 @@ class Progress:
         return {
             "history": self.history,
             "steps": self.stepper.steps,
-            "best": [self.best.epoch, self.best.loss],
+            "best": [self.best.epochs, self.best.losses],
             "rng": self.rng.bit_generator.state,
         }
 
@@ -108,9 +120,12 @@ class Progress:
         """
         for number, module in enumerate(self.modules):
             module.load_state_dict(_under(f"weights.{number}", tensors))
-        self.best.epoch, self.best.loss = facts["best"]
-        bests = [_under(f"best.{number}", tensors) for number in range(len(self.modules))]
-        self.best.states = bests if self.best.epoch else []
+        self.best.epochs, self.best.losses = facts["best"]
+        self.best.states = {
+            name: [_under(f"best.{name}.{number}", tensors) for number in range(len(self.modules))]
+            for name, epoch in self.best.epochs.items()
+            if epoch
+        }
         self.stepper.restore(_under("optimizer", tensors), facts["steps"])
         self.rng.bit_generator.state = facts["rng"]
         self.history = facts["history"]

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from featmer.collate import TensorTable
+from featmer.collate import Batch, TensorTable
 from featmer.nn import Answers
 from featmer.objectives import Objective
-from featmer.training.checkpoint import Checkpoint, Progress
-from featmer.training.steps import Plan, Stepper
+from featmer.training.checkpoint import Best, Checkpoint, Progress
+from featmer.training.steps import Plan, Stepper, TrainingError
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +85,7 @@ def train(
     *,
     curriculum: Callable[[int], NDArray[np.bool_]] | None = None,
     checkpoint: Checkpoint | None = None,
+    best: Best | None = None,
 ) -> list[dict[str, float]]:
     """Train a module in place and leave it with its best weights.
 
@@ -107,16 +108,19 @@ def train(
     checkpoint : Checkpoint, optional
         Where the state is kept after each epoch; training goes on from what is there,
         and ends as if it had never stopped.
+    best : Best, optional
+        Keeps the weights of the best epoch, of module and objective; training goes on while anything in it gets better.
 
     Returns
     -------
     list of dict
-        An entry an epoch: ``epoch, lr, loss`` and ``validation_loss`` if watched.
+        An entry an epoch: ``epoch, lr, loss`` and ``validation_loss`` if watched, of several targets that of each too:
+        ``validation_loss.valence``.
 
     Raises
     ------
     TrainingError
-        If the loss is no longer a number.
+        If the loss is no longer a number, or the rows to watch have no target.
 
     Examples
     --------
@@ -138,8 +142,8 @@ def train(
     n_batches = len(examples.tensors.dialogue_batches(plan.batch_size))
     learnt = [weights for part in (module, objective) for weights in part.parameters() if weights.requires_grad]
     stepper = Stepper(learnt, plan, n_batches)
-    progress = Progress([module, objective], stepper, plan.seed, examples.tensors.device)
-    best = progress.best
+    best = best or Best(module, objective)
+    progress = Progress([module, objective], best, stepper, plan.seed, examples.tensors.device)
     if checkpoint is not None:
         checkpoint.resume(progress)
     with tqdm(total=plan.epochs, desc="training", unit="epoch", disable=not plan.progress) as bar:
@@ -152,8 +156,10 @@ def train(
             entry = {"epoch": stepper.epoch, "lr": stepper.lr}
             entry["loss"] = _learn(module, objective, examples, plan, progress, rows)
             if validation is not None:
-                entry["validation_loss"] = _watch(module, objective, validation, plan)
-                best.offer(stepper.epoch, entry["validation_loss"])
+                losses = _watch(module, objective, validation, plan)
+                entry["validation_loss"] = sum(losses.values())
+                entry |= {f"validation_loss.{name}": loss for name, loss in losses.items() if name}
+                best.offer(stepper.epoch, losses)
             progress.history.append(entry)
             if checkpoint is not None:
                 checkpoint.save(progress)
@@ -162,7 +168,7 @@ def train(
     best.restore()
     if checkpoint is not None:
         checkpoint.remove()
-    logger.info("trained %d epochs, kept epoch %d", len(progress.history), best.epoch or len(progress.history))
+    logger.info("trained %d epochs, kept epoch %d", len(progress.history), best.epochs[""] or len(progress.history))
     return progress.history
 
 
@@ -215,29 +221,43 @@ def _learn(
     return total / sum(map(len, batches))
 
 
-def _watch(module: nn.Module, objective: Objective, examples: Examples, plan: Plan) -> float:
-    """Return the mean loss a row, learning nothing."""
+def _watch(module: nn.Module, objective: Objective, examples: Examples, plan: Plan) -> dict[str, float]:
+    """Return the mean loss a row of each target, learning nothing."""
     module.eval()
-    total = 0.0
+    totals: dict[str, float] = {}
+    n_rows: dict[str, int] = {}
     with torch.no_grad():
-        for batch in examples.tensors.dialogue_batches(plan.batch_size):
-            total += _loss(module, objective, examples, batch, plan.half).item() * len(batch)
-    return total / examples.tensors.n_rows
+        for rows in examples.tensors.dialogue_batches(plan.batch_size):
+            answers, targets, batch = _answers(module, examples, rows, plan.half)
+            for name, (loss, n_known) in objective.parts(answers.outputs.float(), targets, batch).items():
+                totals[name] = totals.get(name, 0.0) + loss.item() * n_known
+                n_rows[name] = n_rows.get(name, 0) + n_known
+    if not totals:
+        raise TrainingError(
+            "None of the rows to stop early on has a target: give validation rows that have, or train for all epochs "
+            "with validation_share=0."
+        )
+    return {name: total / n_rows[name] for name, total in totals.items()}
 
 
 def _loss(module: nn.Module, objective: Objective, examples: Examples, rows: Tensor, half: bool | None) -> Tensor:
     """Return the loss of the given rows."""
-    batch = examples.tensors.batch(rows)
-    with _precision(examples.tensors.device, half):
-        answers = module(batch)
-    if not isinstance(answers, Answers):
-        answers = Answers(answers)
-    targets = examples.targets[rows.to(examples.targets.device)]
+    answers, targets, batch = _answers(module, examples, rows, half)
     loss = objective.loss(answers.outputs.float(), targets, batch)
     if len(answers.side):
         side = [objective.loss(outputs.float(), targets, batch) for outputs in answers.side]
         loss = loss + answers.side_weight * torch.stack(side).mean()
     return loss + answers.penalty.to(loss.device)
+
+
+def _answers(module: nn.Module, examples: Examples, rows: Tensor, half: bool | None) -> tuple[Answers, Tensor, Batch]:
+    """Return what the module says to the given rows, with their targets and the rows themselves."""
+    batch = examples.tensors.batch(rows)
+    with _precision(examples.tensors.device, half):
+        answers = module(batch)
+    if not isinstance(answers, Answers):
+        answers = Answers(answers)
+    return answers, examples.targets[rows.to(examples.targets.device)], batch
 
 
 def _precision(device: torch.device, half: bool | None) -> AbstractContextManager[object]:
