@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from featmer.corpora import (
     CORPORA,
@@ -17,7 +19,6 @@ from featmer.corpora import (
     load_semeval2018,
 )
 from featmer.labels import map_labels
-from featmer.segments import SegmentsError
 
 
 def label_sets(segments: pd.DataFrame) -> list[set[str]]:
@@ -36,6 +37,18 @@ def test_goemotions_parts_and_sets(tmp_path: Path) -> None:
     assert segments["split"].tolist() == ["train", "train", "valid", "valid", "test", "test"]
     assert segments["text"].tolist()[:2] == ['He said "no', "Ok."]
     assert label_sets(segments)[:2] == [{"anger", "annoyance"}, {"neutral"}]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1), min_size=1))
+def test_goemotions_keeps_any_text(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
+    root = tmp_path_factory.mktemp("goemotions")
+    for part in ("train", "dev", "test"):
+        lines = [f"{text}\t0\t{part}{number}\r\n" for number, text in enumerate(texts)]
+        (root / f"{part}.tsv").write_bytes("".join(lines).encode())
+    segments = load_goemotions(root)
+    first, *rest = texts
+    assert segments["text"].tolist()[: len(texts)] == [first.removeprefix("\ufeff"), *rest]
 
 
 @pytest.mark.parametrize(
@@ -192,11 +205,20 @@ def test_meisd_mends_what_it_can_and_reports_the_rest(tmp_path: Path) -> None:
     }
 
 
+def test_meisd_numbers_turns_anew_where_numbers_repeat(tmp_path: Path) -> None:
+    lines = [f"GOT,Yes,{dialogue},{turn},1,8,,,positive,joy,1,,,,\n" for dialogue in (1, 2) for turn in (3, 0, "", 3)]
+    (tmp_path / "MEISD_text.csv").write_text(MEISD_HEADER + "".join(lines[:6]))
+    segments = load_meisd(tmp_path)
+    assert segments["turn"].tolist() == [0, 1, 2, 3, 3, 0]
+    told = [(fault["row"], fault["column"], fault["problem"]) for fault in segments.attrs["faults"]]
+    assert told == [
+        (4, "turn", "the value is missing"),
+        (5, "turn", "of dialogue 'GOT-1-8-1' is taken by row 2 already"),
+    ]
+    assert segments["episode_start"].isna().all()
+
+
 def test_meisd_says_what_is_wrong(tmp_path: Path) -> None:
-    row = "GOT,Yes,1,0,1,8,00:00:03:000,00:01:03:250,positive,joy,1,,,,\n"
-    (tmp_path / "MEISD_text.csv").write_text(MEISD_HEADER + row + row)
-    with pytest.raises(SegmentsError, match=r"MEISD_text\.csv, line 3, turn: '0' of dialogue 'GOT-1-8-1' is taken"):
-        load_meisd(tmp_path)
     (tmp_path / "MEISD_text.csv").write_text("TV Series,Utterance\n")
     with pytest.raises(ValueError, match=r"MEISD_text\.csv, line 1: no column 'seasons'"):
         load_meisd(tmp_path)

@@ -41,8 +41,8 @@ def load_meisd(root: str | Path) -> pd.DataFrame:
         ``emotion``, ``emotion2`` and ``emotion3`` in the order given, each with ``intensity`` (1 to 3; none for
         neutral), and the same as a set in ``labels.<label>``; ``sentiment``; ``episode_start`` and ``episode_end``
         (seconds in the episode). Case and outer blanks of labels do not count. ``attrs["faults"]`` lists labels that
-        were mended ("faer") and those that are unlike any ("df") and therefore missing. There is no official split:
-        split by dialogue.
+        were mended ("faer"), those that are unlike any ("df") and therefore missing, and numbers of turns that repeat,
+        in whose dialogues turns are numbered in the order of the file. There is no official split: split by dialogue.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def load_meisd(root: str | Path) -> pd.DataFrame:
     segments = pd.DataFrame(
         {
             "corpus": "meisd",
-            "dialogue": rows["TV Series"].str.cat(rows[["seasons", "episodes", "dialog_ids"]], sep="-"),
+            "dialogue": rows["TV Series"].str.cat(rows[["seasons", "episodes", "dialog_ids"]], sep="-", na_rep="?"),
             "turn": rows["uttr_ids"],
             "text": rows["Utterances"],
             "episode_start": _seconds(rows["start_times"]),
@@ -75,9 +75,13 @@ def load_meisd(root: str | Path) -> pd.DataFrame:
             **{column: rows[column].str.strip().str.lower() for column in LABELS},
         }
     )
-    segments, unreadable = _blank_unreadable(segments, source)
+    faults = find_faults(segments, labels=LABELS, source=source)
+    unreadable = faults[(faults["suggestion"] == "") & faults["column"].isin([*LABELS, "turn"])]
+    segments = _number_anew(_blank(segments, unreadable), unreadable)
     mended = mend_segments(segments, root=root, labels=LABELS, source=source)
     mended.attrs["faults"] += unreadable.astype(object).to_dict("records")
+    for line in describe_faults(unreadable):
+        logger.warning("left out: %s", line)
     sets = [set(row) for row in zip(*(mended[column].tolist() for column in _EMOTIONS), strict=True)]
     numbers = {column: mended[column].astype(float) for column in _INTENSITIES}
     joined = mended.assign(**numbers).join(label_columns(sets, LABELS["emotion"]))
@@ -85,16 +89,19 @@ def load_meisd(root: str | Path) -> pd.DataFrame:
     return joined
 
 
-def _blank_unreadable(segments: pd.DataFrame, source: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the frame without labels that are unlike any, and a list of these."""
-    faults = find_faults(segments, labels=LABELS, source=source)
-    unreadable = faults[faults["column"].isin(LABELS) & (faults["suggestion"] == "")]
+def _blank(segments: pd.DataFrame, unreadable: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame without labels that are unlike any."""
     blanked = segments.copy()
-    for column, group in unreadable.groupby("column"):
+    for column, group in unreadable[unreadable["column"] != "turn"].groupby("column"):
         blanked[column] = blanked[column].mask(blanked[column].isin(group["value"]))
-    for line in describe_faults(unreadable):
-        logger.warning("left out: %s", line)
-    return blanked, unreadable
+    return blanked
+
+
+def _number_anew(segments: pd.DataFrame, unreadable: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with turns numbered in the order of the file in dialogues where a number repeats or is none."""
+    rows = unreadable.loc[unreadable["column"] == "turn", "row"].astype(int) - 2
+    wrong = segments["dialogue"].isin(segments["dialogue"].iloc[rows])
+    return segments.assign(turn=segments["turn"].mask(wrong, segments.groupby("dialogue").cumcount().astype(str)))
 
 
 def _seconds(times: pd.Series) -> pd.Series:
