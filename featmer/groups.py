@@ -16,7 +16,7 @@ def group_codes(segments: pd.DataFrame, by: str = "dialogue") -> NDArray[np.int6
     ----------
     segments : DataFrame of n_rows rows
         The rows.
-    by : {"dialogue", "speaker", "row"}, default="dialogue"
+    by : {"dialogue", "speaker", "row"} or the name of a column, default="dialogue"
         What to number.
 
     Returns
@@ -34,11 +34,11 @@ def group_codes(segments: pd.DataFrame, by: str = "dialogue") -> NDArray[np.int6
     >>> group_codes(pd.DataFrame({"corpus": ["x", "y", "y"], "dialogue": [1, 1, 1], "turn": [0, 0, 1]})).tolist()
     [0, 1, 1]
     """
-    check_name(by, ("dialogue", "speaker", "row"), "group")
+    check_name(by, {"dialogue", "speaker", "row", *map(str, segments.columns)}, "group")
     if by == "row":
         return np.arange(len(segments), dtype=np.int64)
     unknown = int(segments[by].isna().sum()) if by in segments else len(segments)
     if unknown:
         raise ValueError(f"{unknown} of {len(segments)} rows have no {by}; fill the column, or split otherwise.")
-    keys = [column for column in ("corpus", by) if column in segments]
+    keys = [column for column in dict.fromkeys(("corpus", by)) if column in segments]
     return np.asarray(segments.groupby(keys, dropna=False).ngroup(), dtype=np.int64)

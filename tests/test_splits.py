@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut
+from sklearn.model_selection import GroupKFold, KFold
+from sklearn.model_selection import LeaveOneGroupOut as LeaveOneOutOfSklearn
 
 from featmer import FeatureTable
-from featmer.evaluation import SPLITTERS, ByDialogue, BySession, BySpeaker, Official, RandomRows
-from featmer.evaluation.splits import Split, check_disjoint, group_codes, make_splits
+from featmer.evaluation import (
+    SPLITTERS,
+    ByDialogue,
+    BySession,
+    BySpeaker,
+    CrossCorpus,
+    LeaveOneGroupOut,
+    Official,
+    RandomRows,
+)
+from featmer.evaluation.splits import Split, check_disjoint, make_splits
+from featmer.groups import group_codes
 
 
 def corpus(n_dialogues: int, n_turns: int, seed: int) -> pd.DataFrame:
@@ -92,16 +101,16 @@ def test_official_parts_must_be_there(tiny_table: FeatureTable) -> None:
         make_splits(Official(), tiny_table.segments.drop(columns="split"))
 
 
-def test_an_official_split_that_leaks_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_official_split_is_taken_even_where_it_leaks() -> None:
     segments = pd.DataFrame({"dialogue": ["a", "a", "b"], "turn": [0, 1, 0], "split": ["train", "test", "valid"]})
-    with caplog.at_level(logging.WARNING):
-        make_splits("official", segments)
-    assert "train and test share 1 dialogue: a" in caplog.text
+    (fold,) = make_splits("official", segments)
+    with pytest.raises(ValueError, match="train and test share 1 dialogue: a"):
+        check_disjoint(segments, [fold])
 
 
 def test_scikit_learns_splitters_and_lists_do_as_well(tiny_table: FeatureTable) -> None:
     segments = tiny_table.segments
-    for splitter, n_folds in ((GroupKFold(3), 3), (LeaveOneGroupOut(), 24)):
+    for splitter, n_folds in ((GroupKFold(3), 3), (LeaveOneOutOfSklearn(), 24)):
         splits = make_splits(splitter, segments, segments["emotion"])
         assert len(splits) == n_folds
         check_disjoint(segments, splits)
@@ -141,6 +150,7 @@ def test_what_cannot_be_split_says_so(tiny_table: FeatureTable) -> None:
 
 def test_every_splitter_can_be_made_without_arguments(tiny_table: FeatureTable) -> None:
     segments = tiny_table.segments.assign(session=tiny_table.segments["dialogue"].str[-1])
+    segments["corpus"] = np.where(segments["session"] < "5", "tiny", "small")
     for name in SPLITTERS:
         assert make_splits(name, segments, segments["emotion"])
 
@@ -172,3 +182,51 @@ def test_sessions_are_left_out_one_at_a_time(tiny_table: FeatureTable) -> None:
 def test_sessions_that_cannot_be_left_out(tiny_table: FeatureTable, column: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_splits(BySession(column), tiny_table.segments)
+
+
+def two_corpora(tiny_table: FeatureTable) -> pd.DataFrame:
+    other = tiny_table.segments.assign(corpus="other")
+    return pd.concat([tiny_table.segments, other], ignore_index=True)
+
+
+def test_each_group_is_left_out_once(tiny_table: FeatureTable) -> None:
+    segments = tiny_table.segments
+    folds = make_splits(LeaveOneGroupOut(), segments, segments["emotion"])
+    assert [set(segments["speaker"].iloc[fold.test]) for fold in folds] == [{f"s{i}"} for i in range(6)]
+    assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(len(segments)))
+    check_disjoint(segments, folds, by="speaker")
+    by_film = segments.assign(film=segments["dialogue"].str[-1])
+    folds = make_splits(LeaveOneGroupOut("film"), by_film)
+    assert len(folds) == 10
+    assert all(len(fold.valid) for fold in folds)
+    check_disjoint(by_film, folds)
+
+
+def test_each_corpus_is_left_out_once(tiny_table: FeatureTable) -> None:
+    segments = two_corpora(tiny_table)
+    folds = make_splits("leave_one_corpus_out", segments, segments["emotion"])
+    for fold, test in zip(folds, ("other", "tiny"), strict=True):
+        assert set(segments["corpus"].iloc[fold.test]) == {test}
+        assert test not in set(segments["corpus"].iloc[np.concatenate([fold.train, fold.valid])])
+    check_disjoint(segments, folds)  # dialogues of two corpora have the same names, and are not the same
+
+
+def test_from_one_corpus_to_another(tiny_table: FeatureTable) -> None:
+    segments = pd.concat([two_corpora(tiny_table), tiny_table.segments.assign(corpus="third")], ignore_index=True)
+    (fold,) = make_splits(CrossCorpus(["tiny", "third"], "other"), segments, segments["emotion"])
+    assert set(segments["corpus"].iloc[fold.test]) == {"other"}
+    assert set(segments["corpus"].iloc[fold.train]) == {"tiny", "third"}
+    assert 0.1 < len(fold.valid) / (2 * len(tiny_table)) < 0.3
+    assert make_splits(CrossCorpus("other", "tiny", random_state=1), segments)[0].test.max() < len(tiny_table)
+
+
+def test_transfers_that_cannot_be(tiny_table: FeatureTable) -> None:
+    segments = two_corpora(tiny_table)
+    with pytest.raises(ValueError, match="Unknown corpus of the rows 'tinny', did you mean 'tiny'"):
+        make_splits(CrossCorpus("tinny", "other"), segments)
+    with pytest.raises(ValueError, match=r"\['tiny'\] are to train and to test"):
+        make_splits(CrossCorpus(["tiny", "other"], "tiny"), segments)
+    with pytest.raises(ValueError, match="There is one corpus only"):
+        make_splits("leave_one_corpus_out", tiny_table.segments)
+    with pytest.raises(ValueError, match="Unknown group 'film'"):
+        make_splits(LeaveOneGroupOut("film"), segments)

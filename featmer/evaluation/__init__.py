@@ -5,8 +5,17 @@ from featmer.evaluation.forgetting import forgetting
 from featmer.evaluation.identity import digest
 from featmer.evaluation.metrics import METRICS, Metric
 from featmer.evaluation.protocol import evaluate
-from featmer.evaluation.sessions import BySession
-from featmer.evaluation.splits import SPLITTERS, ByDialogue, BySpeaker, Official, RandomRows
+from featmer.evaluation.splits import (
+    SPLITTERS,
+    ByDialogue,
+    BySession,
+    BySpeaker,
+    CrossCorpus,
+    LeaveOneCorpusOut,
+    LeaveOneGroupOut,
+    Official,
+    RandomRows,
+)
 from featmer.evaluation.tasks import group_report
 
 __all__ = [
@@ -15,6 +24,9 @@ __all__ = [
     "ByDialogue",
     "BySession",
     "BySpeaker",
+    "CrossCorpus",
+    "LeaveOneCorpusOut",
+    "LeaveOneGroupOut",
     "Metric",
     "Official",
     "RandomRows",

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from featmer._parallel import side_by_side
 from featmer.evaluation.identity import digest, name_of, versions
+from featmer.evaluation.leaks import warn_of_leaks
 from featmer.evaluation.metrics import Metric, find_metrics
 from featmer.evaluation.runs import Run, Task, perform, score_all_folds
 from featmer.evaluation.splits import make_splits, unit_of
@@ -71,7 +72,8 @@ def evaluate(
 
     A model sees the features and targets of training rows and nothing of the test rows. Early stopping may use
     whole validation dialogues taken from training: they reach ``fit`` as ``validation=(X, y)`` where it has that
-    parameter. Every model is asked about all rows of a part, and scored on those that have a target.
+    parameter. Every model is asked about all rows of a part, and scored on those that have a target. What parts of a
+    fold share, such as speakers, is logged as a warning, with the evidence.
 
     Parameters
     ----------
@@ -139,6 +141,7 @@ def evaluate(
     models = _with_baseline(models, wanted.kind)
     task = Task.of(table, wanted, _find_metrics(metrics, wanted, target), n_bootstrap, unit_of(splitter))
     splits = make_splits(splitter, table.segments, wanted.strata())
+    warn_of_leaks(table, splits, wanted.strata())
     seeds = tuple(seeds)
     runs = [
         Run(name, model, fold, seed, split)

@@ -4,6 +4,7 @@ from featmer.labels.annotators import DawidSkene, annotator_report, combine_anno
 from featmer.labels.bundled_wheels import EMOTION_WHEELS
 from featmer.labels.compounds import compound_components, compound_probabilities
 from featmer.labels.coordinates import LABEL_COORDINATES, label_coordinates, label_similarity, soften_labels
+from featmer.labels.corpora import map_corpus_labels
 from featmer.labels.mapping import LABEL_MAPPINGS, MappedLabels, map_labels
 from featmer.labels.mertools import read_mertools_wheels
 from featmer.labels.prototypes import FacePrototype, face_prototypes
@@ -43,6 +44,7 @@ __all__ = [
     "label_coordinates",
     "label_similarity",
     "label_space",
+    "map_corpus_labels",
     "map_labels",
     "penalty_matrix",
     "rater_agreement",
