@@ -85,7 +85,7 @@ class DecidingClassifier(ClassifierMixin):
 
     def _known(self) -> ClassTargets:
         """Return the kind and the classes that were fitted."""
-        return ClassTargets(self.target_, self.classes_, np.empty(0))
+        return ClassTargets(self.target_, self.classes_, np.empty(0), getattr(self, "raters_", ()))
 
     def _check_thresholds(self) -> None:
         """Refuse thresholds that are neither chosen nor a probability."""

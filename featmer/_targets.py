@@ -12,24 +12,30 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length
 
+GAP = -1
+"""In place of a class number, where a rater did not see a row."""
+
 
 @dataclass(frozen=True)
 class ClassTargets:
-    """The classes of rows, in one of three kinds.
+    """The classes of rows, in one of four kinds.
 
     Parameters
     ----------
-    kind : {"labels", "indicators", "distributions"}
-        One label a row, any number of labels a row, or a share for each label that sum to 1.
+    kind : {"labels", "indicators", "distributions", "ratings"}
+        One label a row, any number of labels a row, a share for each label that sum to 1, or what each rater said.
     classes : ndarray of shape (n_classes,)
         Labels; of a matrix the names of its columns, numbers where it has none.
-    values : ndarray of shape (n_rows,) or (n_rows, n_classes)
-        Class numbers; or 0 and 1; or shares.
+    values : ndarray of shape (n_rows,), (n_rows, n_classes) or (n_rows, n_raters)
+        Class numbers; or 0 and 1; or shares; or class numbers, -1 where a rater did not see the row.
+    raters : tuple
+        Of ratings the names of the columns, or their numbers.
     """
 
     kind: str
     classes: NDArray[Any]
     values: NDArray[Any]
+    raters: tuple[Any, ...] = ()
 
 
 def encode_classes(y: ArrayLike | None, n_rows: int, prefer: str = "indicators") -> ClassTargets:
@@ -41,8 +47,9 @@ def encode_classes(y: ArrayLike | None, n_rows: int, prefer: str = "indicators")
         Labels, or a matrix of 0 and 1, or one whose rows sum to 1; a DataFrame's columns name the classes.
     n_rows : int
         Rows of X.
-    prefer : {"indicators", "distributions"}, default="indicators"
-        What a matrix of 0 and 1 is where every row has a single 1, and so may be either.
+    prefer : str, default="indicators"
+        What a matrix of 0 and 1 is where every row has a single 1, "indicators" or "distributions". With "ratings" y is
+        read as a column a rater, of labels, with None or NaN where the rater did not see the row.
 
     Returns
     -------
@@ -61,6 +68,8 @@ def encode_classes(y: ArrayLike | None, n_rows: int, prefer: str = "indicators")
     >>> encode_classes(pd.DataFrame({"joy": [0.4, 0.0], "anger": [0.6, 1.0]}), 2).classes.tolist()
     ['joy', 'anger']
     """
+    if prefer == "ratings":
+        return _encode_ratings(y, n_rows)
     given = _check_target(y, n_rows)
     if given.ndim == 1 or given.shape[1:] == (1,):
         return ClassTargets("labels", *encode_labels(y, n_rows))
@@ -114,11 +123,14 @@ def encode_like(y: ArrayLike, n_rows: int, known: ClassTargets, whose: str) -> N
     further = encode_classes(y, n_rows, known.kind)
     if further.kind != known.kind:
         raise ValueError(f"The {whose} have {further.kind} as targets, the training rows {known.kind}.")
-    if known.kind == "labels":
+    if further.raters != known.raters:
+        raise ValueError(f"The {whose} have the raters {further.raters}, the training rows {known.raters}.")
+    if known.kind in ("labels", "ratings"):
         unknown = np.setdiff1d(further.classes, known.classes)
         if len(unknown):
             raise ValueError(f"The {whose} have labels {unknown.tolist()} that the training rows lack.")
-        return np.searchsorted(known.classes, further.classes)[further.values]
+        numbers = np.searchsorted(known.classes, further.classes)[further.values]
+        return np.where(further.values == GAP, GAP, numbers)
     if list(further.classes) != list(known.classes):
         raise ValueError(
             f"The {whose} have targets for {further.classes.tolist()}, the training rows for {known.classes.tolist()}."
@@ -192,6 +204,27 @@ def check_values(y: ArrayLike, n_rows: int) -> NDArray[np.float64]:
     if values.ndim == 2 and values.shape[1] == 1:
         values = column_or_1d(values, warn=True)
     return values
+
+
+def _encode_ratings(y: ArrayLike | None, n_rows: int) -> ClassTargets:
+    """Read a column a rater."""
+    if y is None or np.ndim(y) != 2:
+        raise ValueError(
+            "Ratings have a column a rater, of labels, with None or NaN where the rater did not see the row."
+        )
+    said = y if isinstance(y, pd.DataFrame) else pd.DataFrame(np.asarray(y, object))
+    check_consistent_length(said, np.empty(n_rows))
+    try:
+        codes, classes = pd.factorize(said.to_numpy(object).ravel(), sort=True)
+    except TypeError as error:
+        raise ValueError(
+            f"Ratings are one label, or none, a rater and row, all of one type; got others: {error}."
+        ) from error
+    values = codes.reshape(said.shape).astype(np.int64)
+    unseen = np.flatnonzero((values == GAP).all(axis=1))
+    if len(unseen):
+        raise ValueError(f"{len(unseen)} rows have no rating (first: row {unseen[0]}); leave them out.")
+    return ClassTargets("ratings", np.array(classes.tolist()), values, tuple(said.columns))
 
 
 def _check_target(y: ArrayLike | None, n_rows: int) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from featmer._deciding import DecidingClassifier
 from featmer._targets import encode_classes, encode_like
 from featmer.estimators.fusion import Curriculum, FusionEstimator, Stages, Validation
 from featmer.nn import Head
-from featmer.objectives import Objective
+from featmer.objectives import OBJECTIVES, Objective, RaterHeads
 from featmer.pretraining import Pretraining
 from featmer.table import FeatureTable
 
@@ -23,7 +23,7 @@ from featmer.table import FeatureTable
 class FusionClassifier(DecidingClassifier, FusionEstimator):
     """Classify utterances from several modalities, in their dialogue.
 
-    An utterance has one label, any number of labels, or a share for each, as y says.
+    An utterance has one label, any number of labels, or a share for each, as y says; or what each rater said.
 
     Parameters
     ----------
@@ -33,7 +33,8 @@ class FusionClassifier(DecidingClassifier, FusionEstimator):
         ``head__hidden`` and the like work in ``set_params`` for both.
     objective : str or Objective, default="cross_entropy"
         What is optimised: a name in ``featmer.objectives.OBJECTIVES`` or an object. Cross-entropy means
-        "multilabel" where y is an indicator matrix, and "soft" where it holds distributions.
+        "multilabel" where y is an indicator matrix, and "soft" where it holds distributions. With "raters", y is what
+        each rater said.
     pretraining : str, Pretraining or None, default=None
         What turns features into embeddings before the head sees them: a name in
         ``featmer.pretraining.PRETRAINING`` or an object. It is fitted on the rows that the head is
@@ -87,8 +88,10 @@ class FusionClassifier(DecidingClassifier, FusionEstimator):
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels; for a matrix as y, the names of its columns, or their numbers.
-    target_ : {"labels", "indicators", "distributions"}
+    target_ : {"labels", "indicators", "distributions", "ratings"}
         What y was.
+    raters_ : tuple
+        The raters: names or numbers of y's columns; only where y holds ratings.
     thresholds_ : ndarray of shape (n_classes,)
         The threshold of each label; only where y was an indicator matrix.
     modalities_ : dict of str to tuple of str
@@ -175,7 +178,8 @@ class FusionClassifier(DecidingClassifier, FusionEstimator):
             Training rows; a plain array's rows are dialogues of one turn.
         y : array-like of shape (n_rows,) or (n_rows, n_classes)
             Labels; a matrix of 0 and 1 for any number of labels a row; or shares that sum to 1. A DataFrame's
-            columns name the classes.
+            columns name the classes. For "raters" a column a rater, of labels, None or NaN where the rater did not see
+            the row.
         validation : tuple of (X, y), default=None
             Rows to stop early and to choose thresholds on, never trained on; None holds dialogues of X out.
 
@@ -196,15 +200,22 @@ class FusionClassifier(DecidingClassifier, FusionEstimator):
         if self._goes_on:
             values = encode_like(y, len(table), self._known(), "rows to go on with")
         else:
-            prefer = "indicators" if isinstance(self.objective, str) else self.objective.target
-            targets = encode_classes(y, len(table), "distributions" if self.objective == "soft" else prefer)
+            objective = OBJECTIVES.get(self.objective) if isinstance(self.objective, str) else self.objective
+            targets = encode_classes(y, len(table), getattr(objective, "target", "indicators"))
             self.target_, self.classes_, values = targets.kind, targets.classes, targets.values
+            self.raters_ = targets.raters
             self._make_objective()
         if validation is None:
             return self._fit(table, values, len(self.classes_), None)
         watched = self._check_table(validation[0], reset=False)
         wanted = encode_like(validation[1], len(watched), self._known(), "validation rows")
         return self._fit(table, values, len(self.classes_), (watched, wanted))
+
+    def _make_objective(self) -> Objective:
+        objective = super()._make_objective()
+        if isinstance(objective, RaterHeads) and objective.n_raters is None:
+            objective.n_raters = len(self.raters_)
+        return objective
 
     def _decide(self, table: FeatureTable, targets: NDArray[Any]) -> None:
         def unseen() -> tuple[ArrayLike, ArrayLike]:
@@ -226,6 +237,30 @@ class FusionClassifier(DecidingClassifier, FusionEstimator):
             Columns in the order of ``classes_``; rows sum to 1 unless there is any number of labels a row.
         """
         return self._decode(self._answers(X))
+
+    def predict_raters(self, X: FeatureTable | ArrayLike) -> NDArray[np.float64]:
+        """Return the probability that each rater says each label.
+
+        Parameters
+        ----------
+        X : FeatureTable or array-like of shape (n_rows, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_raters, n_classes)
+            Raters in the order of ``raters_``, labels in that of ``classes_``.
+
+        Raises
+        ------
+        ValueError
+            If the model was not fitted to ratings.
+        """
+        outputs = self._answers(X)
+        objective = self.objective_
+        if not isinstance(objective, RaterHeads):
+            raise ValueError(f"The model was fitted to {self.target_}, not to ratings; fit it with objective='raters'.")
+        return objective.decode_raters(outputs).cpu().numpy()
 
     def decision_function(self, X: FeatureTable | ArrayLike) -> NDArray[np.float64]:
         """Return scores that order the classes as their probabilities do.
@@ -249,10 +284,12 @@ class FusionClassifier(DecidingClassifier, FusionEstimator):
 
     def _fitted(self) -> dict[str, Any]:
         classes = {"values": self.classes_, "dtype": self.classes_.dtype.str}
-        return {**super()._fitted(), "classes": classes, "thresholds": getattr(self, "thresholds_", None)}
+        chosen = {"thresholds": getattr(self, "thresholds_", None), "raters": self.raters_}
+        return {**super()._fitted(), "classes": classes, **chosen}
 
     def _restore(self, fitted: Mapping[str, Any]) -> None:
         super()._restore(fitted)
         self.classes_ = np.array(fitted["classes"]["values"], fitted["classes"]["dtype"])
+        self.raters_ = tuple(fitted["raters"])
         if fitted["thresholds"] is not None:
             self.thresholds_ = np.array(fitted["thresholds"])

@@ -275,7 +275,7 @@ class FusionEstimator(TorchEstimator):
 
     def _examples(self, table: FeatureTable, targets: NDArray[Any]) -> Examples:
         device = self._device()
-        dtype = torch.int64 if self.target_ == "labels" else torch.float32
+        dtype = torch.int64 if self.target_ in ("labels", "ratings") else torch.float32
         return Examples(TensorTable(table, device), torch.tensor(targets, dtype=dtype, device=device))
 
     def _answers(self, X: FeatureTable | ArrayLike) -> torch.Tensor:

@@ -7,6 +7,7 @@ from featmer.objectives.distillation import Distillation
 from featmer.objectives.hybrid import HybridLoss
 from featmer.objectives.label_graph import LabelGraph
 from featmer.objectives.multilabel import AsymmetricLoss, BinaryCrossEntropy
+from featmer.objectives.raters import RaterHeads
 from featmer.objectives.several import SeveralObjectives
 from featmer.objectives.soft import SoftCrossEntropy
 from featmer.objectives.transport import ConditionalTransport
@@ -14,6 +15,7 @@ from featmer.objectives.transport import ConditionalTransport
 OBJECTIVES: dict[str, type[Objective]] = {
     "cross_entropy": CrossEntropy,
     "soft": SoftCrossEntropy,
+    "raters": RaterHeads,
     "multilabel": BinaryCrossEntropy,
     "asymmetric": AsymmetricLoss,
     "hybrid": HybridLoss,
@@ -36,6 +38,7 @@ __all__ = [
     "LabelGraph",
     "MeanSquaredError",
     "Objective",
+    "RaterHeads",
     "SeveralObjectives",
     "SoftCrossEntropy",
 ]

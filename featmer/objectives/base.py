@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from featmer.collate import Batch
 
-Kind = Literal["labels", "indicators", "distributions", "values", "several"]
+Kind = Literal["labels", "indicators", "distributions", "values", "ratings", "several"]
 
 
 class Objective(BaseEstimator, nn.Module):
@@ -21,9 +21,9 @@ class Objective(BaseEstimator, nn.Module):
 
     Attributes
     ----------
-    target : {"labels", "indicators", "distributions", "values"}
+    target : {"labels", "indicators", "distributions", "values", "ratings"}
         What the targets are: class numbers ``(n_rows,)``, or ``(n_rows, n_outputs)`` of 0 and 1, of shares that sum
-        to 1, or of any numbers.
+        to 1, or of any numbers; or class numbers ``(n_rows, n_raters)``, -1 where a rater did not see the row.
 
     Examples
     --------

@@ -11,7 +11,6 @@ from torch import Tensor
 from featmer._checks import check_name
 from featmer.collate import Batch
 from featmer.objectives.base import Objective
-from featmer.objectives.categorical import CLASS_WEIGHTS
 
 HEAVIEST = 10.0
 
@@ -41,7 +40,7 @@ class BinaryCrossEntropy(Objective):
 
     def build(self, n_outputs: int) -> Self:
         """Make the label weights, all one; see :class:`Objective`."""
-        check_name(self.class_weight or "none", CLASS_WEIGHTS, "class_weight")
+        check_name(self.class_weight or "none", ("balanced", "none"), "class_weight")
         self.register_buffer("weight", torch.ones(n_outputs))
         return self
 
