@@ -6,6 +6,7 @@ from featmer.baselines.compound import PairwiseCompound
 from featmer.baselines.linear import LinearClassifier, LinearRegressor
 from featmer.baselines.majority import MajorityClassifier
 from featmer.baselines.prototypes import AUPrototypeClassifier
+from featmer.baselines.stacked import StackedClassifier
 
 __all__ = [
     "AUPrototypeClassifier",
@@ -17,4 +18,5 @@ __all__ = [
     "LinearRegressor",
     "MajorityClassifier",
     "PairwiseCompound",
+    "StackedClassifier",
 ]
