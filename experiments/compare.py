@@ -7,7 +7,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from featmer.report import load_results, write_page
+from featmer.report import find_table, load_results, write_page
 
 
 @hydra.main(version_base=None, config_path="../conf", config_name="compare")
@@ -15,7 +15,8 @@ def main(config: DictConfig) -> None:
     """Write a page for each corpus, target, protocol and set of features; the largest comparison is named last."""
     for comparison in load_results(config.results):
         folder = Path(config.output).resolve() / "pages" / comparison.name
-        print(write_page(comparison.results, comparison.predictions, folder, title=comparison.name))
+        table = find_table(Path(config.output) / "tables", comparison.predictions)
+        print(write_page(comparison.results, comparison.predictions, folder, title=comparison.name, table=table))
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def main(config: DictConfig) -> float:
     if HydraConfig.get().mode == RunMode.RUN:
         title = f"{choices.corpus}, {choices.features} features, {choices.protocol}"
         folder = output / "pages" / f"{choices.corpus}-{choices.protocol}"
-        print(write_page(results, predictions, folder, title=title))
+        print(write_page(results, predictions, folder, title=title, table=table))
     seen = results[
         (results["part"] == "valid") & (results["metric"] == protocol["metrics"][0]) & results["fold"].notna()
     ]

@@ -11,6 +11,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from featmer._saving import write_whole
+from featmer.report.variants import COLUMNS as VARIANT
+from featmer.segments import KEY
+from featmer.table import FeatureTable
 
 COMPARISON = ("corpus", "target", "protocol", "features_digest")
 _RESULTS, _PREDICTIONS = ".results.parquet", ".predictions.parquet"
@@ -96,6 +99,38 @@ def load_results(folders: Iterable[str | os.PathLike[str]]) -> list[Comparison]:
     return sorted(merged, key=lambda comparison: len(comparison.results))
 
 
+def find_table(folder: str | os.PathLike[str], predictions: pd.DataFrame) -> FeatureTable | None:
+    """Find a table that holds every utterance of some predictions, for the dialogue explorer of their page.
+
+    Parameters
+    ----------
+    folder : path-like
+        Holds tables that `FeatureTable.save` wrote.
+    predictions : DataFrame
+        As `featmer.evaluate` returns them.
+
+    Returns
+    -------
+    FeatureTable or None
+        The one with most sequences, which show face and voice over time; of those alike, the newest.
+
+    Examples
+    --------
+    >>> find_table("no/such/folder", pd.DataFrame({"dialogue": ["a"], "turn": [0]}))
+    """
+    best: tuple[int, FeatureTable] | None = None
+    for path in sorted(Path(folder).glob("*.parquet"), key=lambda path: path.stat().st_mtime, reverse=True):
+        table = FeatureTable.load(path)
+        key = [name for name in KEY if name in predictions]
+        if not set(key) <= set(table.segments):
+            continue
+        here, asked = (set(frame[key].itertuples(index=False, name=None)) for frame in (table.segments, predictions))
+        richness = sum(block.is_sequence for block in table.blocks.values())
+        if asked <= here and (best is None or richness > best[0]):
+            best = richness, table
+    return None if best is None else best[1]
+
+
 def _name(key: tuple[str, ...], parts: Iterable[tuple[str, ...]]) -> str:
     """Name a comparison as a folder may be named; the features tell apart those that are otherwise alike."""
     alike = [other for other in parts if other[:3] == key[:3]]
@@ -111,6 +146,11 @@ def _merge(pairs: list[tuple[pd.DataFrame, pd.DataFrame]]) -> list[pd.DataFrame]
         names = frame["model"] + " " + frame["model_digest"].str[:6]
         frame["model"] = frame["model"].where(~frame["model"].isin(several), names)
     return [
-        results.drop_duplicates([*_RUN, "metric"], keep="last", ignore_index=True),
-        predictions.drop_duplicates([*_RUN, "row"], keep="last", ignore_index=True),
+        frame.drop_duplicates([*_run(frame), what], keep="last", ignore_index=True)
+        for frame, what in ((results, "metric"), (predictions, "row"))
     ]
+
+
+def _run(frame: pd.DataFrame) -> list[str]:
+    """Return the columns that tell one run from another."""
+    return [*_RUN, *(name for name in VARIANT if name in frame)]

@@ -14,6 +14,7 @@ from featmer.evaluation.stats import (
     holm,
     interval,
 )
+from featmer.report.variants import all_folds, as_they_are
 
 _RUN = ["fold", "seed"]
 _ONE_COMPARISON = ("corpus", "target", "protocol", "features_digest")
@@ -74,6 +75,8 @@ def leaderboard(
     1     2     b  0.60
     """
     _check_one_comparison(results)
+    results = as_they_are(results)
+    predictions = None if predictions is None else as_they_are(predictions)
     chosen = find_metric(results["metric"].iloc[0] if metric is None else metric)
     check_name(part, set(results["part"]), "part")
     check_name(chosen.name, set(results["metric"]), "metric of the results")
@@ -97,20 +100,9 @@ def leaderboard(
         check_name(against, names, "model of the results")
     opponent = against or names[0] if names else ""
     others = [name for name in names if name != opponent]
-    tests = [_pvalue(chosen, runs, answers, opponent, name, n_resamples) for name in others]
+    tests = [difference_pvalue(chosen, runs, answers, opponent, name, n_resamples) for name in others]
     board["p"] = pd.Series(holm(tests), index=others, dtype=float)
     return _arrange(board, chosen)
-
-
-def all_folds(results: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that score all folds together; all rows where there is but one fold.
-
-    Examples
-    --------
-    >>> all_folds(pd.DataFrame({"fold": [0, 1, None], "value": [0.2, 0.4, 0.35]}))["value"].tolist()
-    [0.35]
-    """
-    return results[results["fold"].isna()] if results["fold"].isna().any() else results
 
 
 def leads(row: pd.Series) -> bool:
@@ -164,9 +156,30 @@ def _interval(
     return float(scores["low"].mean()), float(scores["high"].mean())
 
 
-def _pvalue(
+def difference_pvalue(
     metric: Metric, runs: pd.DataFrame, answers: dict[str, pd.DataFrame], opponent: str, other: str, n_resamples: int
 ) -> float:
+    """Return the p-value of the difference of two models, uncorrected; NaN where they share no run.
+
+    Parameters
+    ----------
+    metric : Metric
+        What is compared.
+    runs : DataFrame
+        Results of that metric and of one part, single folds.
+    answers : dict of str to DataFrame
+        The predictions of each model; a model without is compared by the scores of its runs.
+    opponent, other : str
+        The two models.
+    n_resamples : int
+        Swaps of the answers.
+
+    Examples
+    --------
+    >>> runs = pd.DataFrame({"model": ["a", "b"], "fold": 0, "seed": [0, 1], "value": 0.5})
+    >>> difference_pvalue(find_metric("uar"), runs, {}, "a", "b", 100)
+    nan
+    """
     scores = runs[runs["value"].notna()].astype({"fold": int}).set_index(_RUN)
     first, second = (scores[scores["model"] == name] for name in (opponent, other))
     shared = first.index.intersection(second.index)

@@ -1,0 +1,96 @@
+"""Charts of single labels: the F1 of each, and what each was taken for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from featmer.evaluation.metrics import F1_OF
+from featmer.report.charts.style import INK, chart, choice, heat, names, rows_of
+
+
+def f1_chart(results: pd.DataFrame, models: Sequence[str], part: str = "test") -> dict[str, Any]:
+    """Draw every model's mean F1 of each label; labels that are found best come first.
+
+    Parameters
+    ----------
+    results : DataFrame
+        With rows of the metrics ``"f1:<label>"``.
+    models : sequence of str
+        Best first.
+    part : {"test", "valid"}, default="test"
+        Which rows.
+
+    Returns
+    -------
+    dict
+        A Vega-Lite chart.
+
+    Examples
+    --------
+    >>> results = pd.DataFrame({"model": "a", "part": "test", "metric": ["f1:joy", "f1:fear"], "value": [0.4, 0.6]})
+    >>> f1_chart(results, ["a"])["layer"][0]["encoding"]["x"]["sort"]
+    ['fear', 'joy']
+    """
+    rows = results[(results["part"] == part) & results["metric"].str.startswith(F1_OF)]
+    rows = rows.assign(label=rows["metric"].str.removeprefix(F1_OF), percent=100 * rows["value"])
+    order = list(rows.groupby("label")["percent"].mean().sort_values(ascending=False, kind="stable").index)
+    means = rows.groupby(["model", "label"])["percent"].mean().reset_index()
+    means = means[means["model"].isin(list(models))]
+    across = names("label", order, axis={"orient": "top", "labelAngle": -30, "labelColor": INK})
+    down = names("model", models, axis={"labelColor": INK})
+    described = f"F1 of each label in percent, for {len(models)} models. Found best: {order[0]}; worst: {order[-1]}."
+    room = {"padding": {"left": 2, "top": 2, "bottom": 2, "right": 30}}  # for the last label, which leans out
+    return chart(means, described, **rows_of(len(models)), **room, layer=heat(across, down, "percent"))
+
+
+def confusion_chart(predictions: pd.DataFrame, models: Sequence[str]) -> dict[str, Any]:
+    """Draw what became of each true label, in percent of its rows, for two models that the reader chooses.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        Of one part, all folds and seeds.
+    models : sequence of str
+        Best first.
+
+    Returns
+    -------
+    dict
+        A Vega-Lite chart.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"model": "a", "target": ["joy", "fear", "joy"], "prediction": "joy"})
+    >>> [row["percent"] for row in confusion_chart(rows, ["a"])["data"]["values"] if row["predicted"] == "joy"]
+    [100.0, 100.0]
+    """
+    labels = [str(label) for label in predictions["target"].astype(str).value_counts().index]
+    pieces = []
+    for model, rows in predictions[predictions["model"].isin(list(models))].groupby("model"):
+        counts = pd.crosstab(rows["target"].astype(str), rows["prediction"].astype(str))
+        counts = counts.reindex(index=labels, columns=labels, fill_value=0)
+        shares = 100 * counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
+        piece = shares.rename_axis("true").reset_index().melt("true", var_name="predicted", value_name="percent")
+        pieces.append(piece.assign(model=model))
+    values = pd.concat(pieces, ignore_index=True).sort_values(["model", "true"], kind="stable")
+    sides = [("first", models[0]), ("second", models[min(1, len(models) - 1)])][: len(models)]
+    params = [choice(name, models, f"{name} model", model) for name, model in sides]
+    described = "What became of each true label, in percent of its rows, for two models of choice; commonest first."
+    panels = [_confusion_panel(name, labels) for name, _ in sides]
+    return chart(values, described, params=params, hconcat=panels, spacing=18)
+
+
+def _confusion_panel(name: str, labels: list[str]) -> dict[str, Any]:
+    side = max(210, 26 * len(labels))
+    across = names("predicted", labels, "predicted", axis={"labelAngle": -40})
+    down = names("true", labels, "true")
+    return {
+        "transform": [{"filter": f"datum.model === {name}"}],
+        "title": {"text": {"expr": name}, "dy": -4},
+        "width": side,
+        "height": side,
+        "layer": heat(across, down, "percent"),
+    }

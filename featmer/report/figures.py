@@ -1,0 +1,142 @@
+"""The figures of a page: which there are, what is said above and below each, and their files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from featmer.evaluation.metrics import F1_OF
+from featmer.evaluation.outcomes import is_values
+from featmer.evaluation.stats import friedman
+from featmer.report import charts
+
+# Heading and caption of each figure, in the order of the page.
+_WORDS = {
+    "scores": (
+        "Scores",
+        "Mean score of each model with its 95 % interval; faint dots are single seeds. "
+        "Coloured models are the best and those not significantly worse.",
+    ),
+    "ranks": (
+        "Critical difference",
+        "Models ranked within each {unit} by their share of right answers, seeds together, and the ranks averaged over "
+        "{n_units} {unit}s (Demšar 2006). A bar joins models that Nemenyi's test does not tell apart; {verdict}. "
+        "It speaks of {unit}s such as these, not of other corpora.",
+    ),
+    "f1_by_label": ("F1 of each label", "Times 100, mean over seeds; labels that are found best come first."),
+    "confusion": (
+        "Confusion",
+        "What became of each true label, in percent of its rows, all folds and seeds together; commonest label first.",
+    ),
+    "calibration": (
+        "Calibration",
+        "Accuracy against confidence, all folds and seeds together: on the dashed line, a model that says 70 % is "
+        "right 70 % of the time; below it, a model is too sure. Larger dots hold more rows; faint lines are the other "
+        "models.",
+    ),
+    "agreement": ("Agreement", "Predicted against true values; on the dashed line they are equal."),
+    "cost": (
+        "Cost",
+        "Scores against what they cost. Nothing cheaper is better than the models that the dashed line joins and "
+        "names; coloured models are the best and those not significantly worse.",
+    ),
+    "robustness": (
+        "Robustness",
+        "The score that is left as more is taken away at test. The table gives the area under each curve: the mean "
+        "score over the rates.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart with its words.
+
+    Parameters
+    ----------
+    name, heading, caption : str
+        Name of its files, text above and below.
+    spec : dict
+        The Vega-Lite chart.
+    svg : str
+        The chart as it stands before, or without, JavaScript.
+
+    Examples
+    --------
+    >>> Figure("scores", "Scores", "Means.", {}, "<svg></svg>").heading
+    'Scores'
+    """
+
+    name: str
+    heading: str
+    caption: str
+    spec: dict[str, Any]
+    svg: str
+
+
+def make_figures(
+    board: pd.DataFrame, results: pd.DataFrame, predictions: pd.DataFrame, curves: pd.DataFrame, units: pd.DataFrame
+) -> list[Figure]:
+    """Draw every figure that the target and the results allow.
+
+    Parameters
+    ----------
+    board : DataFrame
+        From `featmer.leaderboard`.
+    results, predictions : DataFrame
+        Of models as they are, the predictions of the test part.
+    curves : DataFrame
+        From `featmer.report.variants.curves_of`; may be empty.
+    units : DataFrame
+        From `featmer.report.significance.unit_scores`.
+
+    Returns
+    -------
+    list of Figure
+    """
+    models = [str(name) for name in board.loc[board["mean"].notna(), "model"]]
+    specs: dict[str, dict[str, Any] | None] = {"scores": charts.scores_chart(board, results)}
+    said = {"unit": results["unit"].iloc[0], "n_units": len(units), "verdict": ""}
+    if min(units.shape) >= 2:
+        specs["ranks"] = charts.critical_difference_chart(units, test="nemenyi")
+        said["verdict"] = _verdict(friedman(units).pvalue)
+    if is_values(predictions["target"]):
+        specs["agreement"] = charts.agreement_chart(predictions, models)
+    else:
+        if results["metric"].str.startswith(F1_OF).any():
+            specs["f1_by_label"] = charts.f1_chart(results, models)
+        specs["confusion"] = charts.confusion_chart(predictions, models)
+        specs["calibration"] = charts.calibration_chart(predictions, models)
+    if (board["fit_seconds"] > 0).any():
+        specs["cost"] = charts.cost_chart(board)
+    if len(curves):
+        specs["robustness"] = charts.robustness_chart(curves, models, board.attrs["metric"])
+    return [_figure(name, spec, said) for name, spec in specs.items() if spec is not None]
+
+
+def save_figures(figures: list[Figure], folder: Path) -> None:
+    """Write each figure as SVG and as PNG.
+
+    Parameters
+    ----------
+    figures : list of Figure
+        From `make_figures`.
+    folder : Path
+        Where; made if needed.
+    """
+    for figure in figures:
+        for kind in ("svg", "png"):
+            charts.save_chart(figure.spec, folder / f"{figure.name}.{kind}")
+
+
+def _figure(name: str, spec: dict[str, Any], said: dict[str, Any]) -> Figure:
+    heading, caption = _WORDS[name]
+    return Figure(name, heading, caption.format(**said), spec, charts.still(spec))
+
+
+def _verdict(pvalue: float) -> str:
+    p = f"p = {pvalue:.3f}" if pvalue >= 0.001 else "p < .001"
+    return f"that any differ at all has {p} (Friedman, Iman and Davenport)"
