@@ -116,6 +116,15 @@ def test_signs_equal_scikit_learn_on_rows_that_have_one(values: list[tuple[float
 
 
 @settings(max_examples=60, deadline=None)
+@given(values=VALUES)
+def test_negative_or_not_equals_scikit_learn_on_all_rows(values: list[tuple[float, float]]) -> None:
+    target, prediction = np.transpose(values).round(1)  # zeros are frequent
+    for name, label_metric in {"nonnegative_accuracy": "accuracy", "nonnegative_f1": "f1_weighted"}.items():
+        wanted = REFERENCES[label_metric](target >= 0, prediction >= 0)
+        assert of(name, target, prediction) == pytest.approx(wanted)
+
+
+@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**16), n_rows=st.integers(1, 40))
 def test_probability_metrics_equal_scikit_learn(seed: int, n_rows: int) -> None:
     rng = np.random.default_rng(seed)

@@ -3,6 +3,7 @@
 from featmer.evaluation.confidence import confidence_report, risk_coverage
 from featmer.evaluation.forgetting import forgetting
 from featmer.evaluation.identity import digest
+from featmer.evaluation.leaks import find_leaks
 from featmer.evaluation.metrics import METRICS, Metric
 from featmer.evaluation.protocol import evaluate
 from featmer.evaluation.splits import (
@@ -15,6 +16,7 @@ from featmer.evaluation.splits import (
     LeaveOneGroupOut,
     Official,
     RandomRows,
+    check_disjoint,
 )
 from featmer.evaluation.tasks import group_report
 
@@ -30,9 +32,11 @@ __all__ = [
     "Metric",
     "Official",
     "RandomRows",
+    "check_disjoint",
     "confidence_report",
     "digest",
     "evaluate",
+    "find_leaks",
     "forgetting",
     "group_report",
     "risk_coverage",

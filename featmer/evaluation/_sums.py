@@ -80,6 +80,12 @@ def signs(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
     return counts.reshape(n_groups, 2, 2).astype(float)
 
 
+def nonnegatives(outcomes: Outcomes, groups: NDArray, n_groups: int) -> NDArray:
+    """Count rows by group and whether true and predicted value are zero or above: (n_groups, 2, 2)."""
+    cell = (2 * groups + (outcomes.target >= 0)) * 2 + (outcomes.prediction >= 0)
+    return np.bincount(cell, minlength=4 * n_groups).reshape(n_groups, 2, 2).astype(float)
+
+
 def _whole_numbers(labels: NDArray) -> NDArray[np.int64]:
     try:
         return labels.astype(np.int64)

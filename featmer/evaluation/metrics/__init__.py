@@ -55,7 +55,16 @@ from featmer.evaluation.metrics.probabilities import (
     ece_mass,
     log_loss,
 )
-from featmer.evaluation.metrics.values import ccc, mae, pearson, rmse, sign_accuracy, sign_f1
+from featmer.evaluation.metrics.values import (
+    ccc,
+    mae,
+    nonnegative_accuracy,
+    nonnegative_f1,
+    pearson,
+    rmse,
+    sign_accuracy,
+    sign_f1,
+)
 
 __all__ = [
     "F1_OF",
@@ -92,6 +101,8 @@ __all__ = [
     "multilabel_f1_macro",
     "multilabel_f1_micro",
     "multilabel_f1_weighted",
+    "nonnegative_accuracy",
+    "nonnegative_f1",
     "pearson",
     "rmse",
     "sign_accuracy",
@@ -187,6 +198,20 @@ METRICS: dict[str, Metric] = {
         Metric("mae", "mean absolute error", mae, "values", False, Summary(sums.absolute_errors, sums.mean)),
         Metric(
             "sign_accuracy", "accuracy of the sign", sign_accuracy, "values", summary=Summary(sums.signs, sums.accuracy)
+        ),
+        Metric(
+            "nonnegative_accuracy",
+            "accuracy of negative or not",
+            nonnegative_accuracy,
+            "values",
+            summary=Summary(sums.nonnegatives, sums.accuracy),
+        ),
+        Metric(
+            "nonnegative_f1",
+            "weighted F1 of negative or not",
+            nonnegative_f1,
+            "values",
+            summary=Summary(sums.nonnegatives, sums.f1_weighted),
         ),
         Metric("sign_f1", "weighted F1 of the sign", sign_f1, "values", summary=Summary(sums.signs, sums.f1_weighted)),
         Metric("rmse", "root mean squared error", rmse, "values", False, Summary(sums.squared_errors, sums.root_mean)),

@@ -110,3 +110,35 @@ def sign_f1(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     0.533
     """
     return score_by_sums(sums.signs, sums.f1_weighted, Outcomes.of_values(y_true, y_pred))
+
+
+def nonnegative_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Return the share of rows rightly told to be negative or not; zero is not negative, and all rows count.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_rows,)
+        True and predicted values.
+
+    Examples
+    --------
+    >>> nonnegative_accuracy([1, -2, 0, 0], [0.1, 0.3, 5, -1])
+    0.5
+    """
+    return score_by_sums(sums.nonnegatives, sums.accuracy, Outcomes.of_values(y_true, y_pred))
+
+
+def nonnegative_f1(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Return the weighted F1 of negative and not negative; zero is not negative, and all rows count.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_rows,)
+        True and predicted values.
+
+    Examples
+    --------
+    >>> round(nonnegative_f1([1, -2, 0, 0], [0.1, -0.3, 5, -1]), 3)
+    0.767
+    """
+    return score_by_sums(sums.nonnegatives, sums.f1_weighted, Outcomes.of_values(y_true, y_pred))
