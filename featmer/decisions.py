@@ -1,4 +1,4 @@
-"""From probabilities to labels: thresholds chosen on validation rows, and the sets of labels that pass them.
+"""From probabilities to labels: thresholds, the sets of labels that pass them, and clips by what their frames say.
 
 A label is given where its probability is strictly above its threshold, here and in all of featmer.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import softmax
 
 from featmer._checks import check_name
 
@@ -160,6 +161,67 @@ def inclusive_threshold(n_classes: int) -> float:
     [[1, 0, 0, 0]]
     """
     return (1 + 4 * float(np.finfo(np.float32).eps)) / n_classes
+
+
+def decide_clips(outputs: ArrayLike, clips: ArrayLike, *, rule: str = "logits") -> tuple[NDArray, NDArray[np.int64]]:
+    """Decide about clips by what was said of their frames.
+
+    Parameters
+    ----------
+    outputs : array-like of shape (n_frames, n_classes)
+        Scores of each class before the softmax; logarithms of probabilities are such.
+    clips : array-like of shape (n_frames,)
+        The clip of each frame.
+    rule : {"logits", "probabilities", "vote"}, default="logits"
+        The class with the highest mean score; that with the highest mean probability; or that which is the likeliest
+        of most frames, of several such that with the highest mean probability. Of equals the first.
+
+    Returns
+    -------
+    clips : ndarray of shape (n_clips,)
+        The clips, sorted.
+    classes : ndarray of int of shape (n_clips,)
+        Number of the class of each.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a score is missing, or the rule is unknown.
+
+    References
+    ----------
+    Richet et al.: Textualized and feature-based models for compound multimodal emotion recognition in the wild.
+    ECCV workshops, 2024.
+
+    Examples
+    --------
+    >>> sure_once = [[0.0, 6.0], [2.0, 0.0], [2.0, 0.0]]
+    >>> [decide_clips(sure_once, ["a"] * 3, rule=rule)[1].item() for rule in ("logits", "probabilities", "vote")]
+    [1, 0, 0]
+    """
+    check_name(rule, ("logits", "probabilities", "vote"), "rule")
+    scores, owners = np.asarray(outputs, np.float64), np.asarray(clips)
+    if scores.ndim != 2 or not scores.size or owners.shape != scores.shape[:1]:
+        raise ValueError(
+            f"Got scores of shape {scores.shape} and clips of shape {owners.shape}; expected (n_frames, n_classes) and "
+            f"(n_frames,), with at least one frame."
+        )
+    if not np.isfinite(scores).all():
+        raise ValueError("Some scores are missing or infinite; leave out frames of which nothing is known.")
+    names, codes = np.unique(owners, return_inverse=True)
+    if rule == "logits":
+        return names, _mean_by(codes, scores).argmax(axis=1)
+    shares = _mean_by(codes, softmax(scores, axis=1))
+    if rule == "vote":
+        votes = _mean_by(codes, np.eye(scores.shape[1])[scores.argmax(axis=1)])
+        shares = np.where(votes == votes.max(axis=1, keepdims=True), shares, 0.0)
+    return names, shares.round(12).argmax(axis=1)  # so that the order of frames breaks no tie
+
+
+def _mean_by(codes: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of the rows of each code."""
+    sums = np.stack([np.bincount(codes, column) for column in values.T], axis=1)
+    return sums / np.bincount(codes)[:, None]
 
 
 def _improve(true: NDArray, given: NDArray, start: NDArray, score: Callable[..., float], best: float) -> NDArray:

@@ -11,6 +11,7 @@ from featmer.nn.experts import Experts
 from featmer.nn.fusion import Concat, Gated
 from featmer.nn.graph import MMGCN, DialogueGCN, GCNIILayer, RelationalGraphLayer
 from featmer.nn.head import Answers, Head
+from featmer.nn.lfan import LFAN
 from featmer.nn.m2fnet import M2FNet
 from featmer.nn.mamba import Mamba, SelectiveSSM
 from featmer.nn.pre_fusion import PreFusion
@@ -38,10 +39,12 @@ HEADS: dict[str, type[Head]] = {
     "stepwise": Stepwise,
     "windowed": WindowedLSTM,
     "aligner": Aligner,
+    "lfan": LFAN,
 }
 
 __all__ = [
     "HEADS",
+    "LFAN",
     "MMGCN",
     "Aligner",
     "Answers",
