@@ -8,7 +8,6 @@ from typing import Self
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import weight_norm
 
 from featmer._checks import check_name
 from featmer.collate import Batch
@@ -19,6 +18,19 @@ from featmer.nn.head import Answers, Head
 KERNEL = 5
 DILATIONS = (1, 2, 4, 8)  # so that a step sees 120 before it
 TRAINED_STEPS = 32  # of a clip, spread over it
+
+
+class _Normed(nn.Conv1d):
+    """A causal convolution whose weights are a direction and a length, each learned: torch's own cannot be pickled."""
+
+    def __init__(self, width: int, hidden: int, dilation: int) -> None:
+        super().__init__(width, hidden, KERNEL, dilation=dilation)
+        self.length = nn.Parameter(self.weight.detach().flatten(1).norm(dim=1))
+
+    def forward(self, steps: Tensor) -> Tensor:
+        weight = self.weight * (self.length / self.weight.flatten(1).norm(dim=1))[:, None, None]
+        before = (KERNEL - 1) * self.dilation[0]
+        return F.conv1d(F.pad(steps, (before, 0)), weight, self.bias, dilation=self.dilation)
 
 
 class CausalConvolution(nn.Module):
@@ -43,11 +55,10 @@ class CausalConvolution(nn.Module):
 
     def __init__(self, width: int, hidden: int, dilation: int, dropout: float) -> None:
         super().__init__()
-        self.first = weight_norm(nn.Conv1d(width, hidden, KERNEL, dilation=dilation))
-        self.second = weight_norm(nn.Conv1d(hidden, hidden, KERNEL, dilation=dilation))
+        self.first = _Normed(width, hidden, dilation)
+        self.second = _Normed(hidden, hidden, dilation)
         self.itself = nn.Conv1d(width, hidden, 1) if width != hidden else nn.Identity()
         self.drop = nn.Dropout(dropout)
-        self.before = (KERNEL - 1) * dilation
 
     def forward(self, steps: Tensor) -> Tensor:
         """Convolve.
@@ -64,7 +75,7 @@ class CausalConvolution(nn.Module):
         """
         changed = steps
         for convolve in (self.first, self.second):
-            changed = self.drop(F.leaky_relu(convolve(F.pad(changed, (self.before, 0)))))
+            changed = self.drop(F.leaky_relu(convolve(changed)))
         return F.leaky_relu(changed + self.itself(steps))
 
 
