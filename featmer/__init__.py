@@ -20,6 +20,7 @@ _HOMES = {
     "SentenceEmbedding": "featmer.extractors",
     "FusionClassifier": "featmer.estimators",
     "FusionRegressor": "featmer.estimators",
+    "MultitaskFusion": "featmer.estimators",
     "BoostedClassifier": "featmer.baselines",
     "BoostedRegressor": "featmer.baselines",
     "evaluate": "featmer.evaluation",
@@ -29,7 +30,7 @@ _HOMES = {
 if TYPE_CHECKING:
     from featmer.alignment import align
     from featmer.baselines import BoostedClassifier, BoostedRegressor
-    from featmer.estimators import FusionClassifier, FusionRegressor
+    from featmer.estimators import FusionClassifier, FusionRegressor, MultitaskFusion
     from featmer.evaluation import evaluate
     from featmer.extraction import extract
     from featmer.extractors import FaceLandmarks, OpenSmile, SentenceEmbedding
@@ -44,6 +45,7 @@ __all__ = [
     "FeatureTable",
     "FusionClassifier",
     "FusionRegressor",
+    "MultitaskFusion",
     "OpenSmile",
     "SentenceEmbedding",
     "align",

@@ -9,10 +9,11 @@ import torch
 from scipy.special import expit, rel_entr, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from featmer import FusionClassifier, FusionRegressor
+from featmer import BoostedClassifier, FusionClassifier, FusionRegressor, MultitaskFusion
+from featmer.baselines import DistilledClassifier, LinearClassifier
 from featmer.collate import Batch
-from featmer.estimators import MultitaskFusion
 from featmer.nn import Concat
 from featmer.objectives import BinaryCrossEntropy, CrossEntropy, Distillation, MeanSquaredError, SeveralObjectives
 
@@ -201,3 +202,68 @@ def test_a_teacher_that_does_not_fit_is_named(teachers, message):
 def test_parameters_out_of_range_are_named(parameters, message):
     with pytest.raises(ValueError, match=message):
         MultitaskFusion(distillation=Distillation(**parameters)).fit(np.zeros((6, 1)), {"valence": np.zeros(6)})
+
+
+def test_the_weights_of_the_music_paper_are_those_of_its_formula():
+    """M10: rows with a tag weigh 1/p, the tag 2 / (1 + 1/p)."""
+    targets = torch.tensor([[1.0, 0.0], [0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
+    outputs = torch.tensor([[0.5, -1.0], [2.0, 0.3], [-1.0, 0.0], [0.1, 3.0]])
+    objective = BinaryCrossEntropy(class_weight="inverse").build(2).learn(targets)
+    total, odds = 0.0, outputs.double().numpy()
+    for tag, share in enumerate((0.75, 0.25)):
+        for row in range(4):
+            chance = expit(odds[row, tag])
+            loss = -np.log(chance) / share if targets[row, tag] else -np.log(1 - chance)
+            total += 2 / (1 + 1 / share) * loss / 8
+    assert objective.loss(outputs, targets, batch_of(4)).item() == pytest.approx(total, rel=1e-6)
+    plain = BinaryCrossEntropy().build(2).learn(targets).loss(outputs, targets, batch_of(4))
+    assert plain.item() != pytest.approx(total, rel=0.01)
+
+
+@parametrize_with_checks([DistilledClassifier(LinearClassifier())])
+def test_scikit_learn(estimator, check):
+    check(estimator)
+
+
+def opinions(n_rows, seed):
+    """Return features, what a teacher says about three tags, and two truths a row drawn from that."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, 4))
+    said = pd.DataFrame(expit(1.5 * X[:, :3] - 1.0), columns=["joy", "fear", "anger"])
+    return X, said, (rng.random(said.shape) < said).astype(int)
+
+
+@pytest.mark.parametrize("student", [LinearClassifier(C=10.0), BoostedClassifier(random_state=0, num_leaves=5)])
+def test_a_light_student_of_soft_labels_is_nearer_to_its_teacher_than_one_of_hard_labels(student):
+    """L10: at most half the error of a student that was taught what the teacher thinks likely, on the same rows."""
+    X, said, _ = opinions(600, 0)
+    test_X, expected, _ = opinions(400, 1)
+    hard = DistilledClassifier(student).fit(X, (said > 0.5).astype(float))
+    soft = DistilledClassifier(student).fit(X, said)
+    of_hard, of_soft = (np.abs(m.predict_proba(test_X) - expected).to_numpy().mean() for m in (hard, soft))
+    assert of_soft <= of_hard / 2
+
+
+def test_a_torch_student_is_nearer_to_its_teacher_too():
+    X, said, _ = opinions(600, 0)
+    test_X, expected, _ = opinions(400, 1)
+    hard = {"tags": (said > 0.5).astype(float)}
+    alone = MultitaskFusion(random_state=0, **SMALL).fit(X, hard)
+    model = MultitaskFusion(distillation=Distillation(weight=1.0, temperature=2.0), random_state=0, **SMALL)
+    taught = model.fit(X, hard, validation=(X, hard), teachers={"tags": said})
+    errors = [np.abs(each.predict_proba(test_X)["tags"] - expected).to_numpy().mean() for each in (alone, taught)]
+    assert errors[1] <= errors[0] / 2
+
+
+def test_what_a_student_is_taught_tells_its_kind():
+    X, said, truth = opinions(200, 0)
+    tags = DistilledClassifier(LinearClassifier(), thresholds="class").fit(X, said, validation=(X, truth))
+    assert (tags.target_, len(tags.students_), tags.classes_.tolist()) == ("indicators", 3, ["joy", "fear", "anger"])
+    assert len(set(tags.thresholds_)) > 1
+    assert tags.predict(X).shape == (200, 3)
+    shares = said.div(said.sum(axis=1), axis=0)
+    one = DistilledClassifier(LinearClassifier()).fit(X, shares)
+    assert (one.target_, len(one.students_)) == ("distributions", 1)
+    assert DistilledClassifier(LinearClassifier()).fit(X, truth).target_ == "indicators"
+    with pytest.raises(ValueError, match="numbers from .* whose rows sum to"):
+        DistilledClassifier(LinearClassifier()).fit(X, said + 0.7)

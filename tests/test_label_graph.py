@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import f1_score
 
-from featmer import FusionClassifier
+from featmer import FusionClassifier, MultitaskFusion
 from featmer.collate import Batch
-from featmer.estimators import MultitaskFusion
 from featmer.nn import Concat
 from featmer.objectives import ConcordanceLoss, CrossEntropy, LabelGraph, SeveralObjectives
 from featmer.objectives.label_graph import normalised

@@ -9,9 +9,8 @@ import torch
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from featmer import Block, FeatureTable, FusionClassifier, FusionRegressor
+from featmer import Block, FeatureTable, FusionClassifier, FusionRegressor, MultitaskFusion
 from featmer.collate import Batch
-from featmer.estimators import MultitaskFusion
 from featmer.nn import Concat
 from featmer.objectives import BinaryCrossEntropy, ConcordanceLoss, CrossEntropy, MeanSquaredError, SeveralObjectives
 from featmer.training import Best, TrainingError

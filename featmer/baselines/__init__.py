@@ -3,6 +3,7 @@
 from featmer.baselines.boosted import BoostedClassifier, BoostedRegressor
 from featmer.baselines.broad import BroadLearningClassifier, BroadLearningRegressor
 from featmer.baselines.compound import PairwiseCompound
+from featmer.baselines.distilled import DistilledClassifier
 from featmer.baselines.linear import LinearClassifier, LinearRegressor
 from featmer.baselines.majority import MajorityClassifier
 from featmer.baselines.prototypes import AUPrototypeClassifier
@@ -14,6 +15,7 @@ __all__ = [
     "BoostedRegressor",
     "BroadLearningClassifier",
     "BroadLearningRegressor",
+    "DistilledClassifier",
     "LinearClassifier",
     "LinearRegressor",
     "MajorityClassifier",

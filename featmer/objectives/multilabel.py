@@ -20,9 +20,16 @@ class BinaryCrossEntropy(Objective):
 
     Parameters
     ----------
-    class_weight : {"balanced", None}, default=None
+    class_weight : {"balanced", "inverse", None}, default=None
         "balanced" weighs the rows that have a label by how many lack it for each that has it, from 1 to 10: rare
-        labels are found more often, and probabilities are too high.
+        labels are found more often, and probabilities are too high. "inverse" weighs them by the inverse 1/p of the
+        label's share of rows, without a limit, and the label by 2 / (1 + 1/p), so that rare labels do not outweigh
+        the others, as Kang and Herremans do for music.
+
+    References
+    ----------
+    Kang, Herremans: Towards unified music emotion recognition across dimensional and categorical models.
+    arXiv 2502.03979, 2025.
 
     Examples
     --------
@@ -33,26 +40,31 @@ class BinaryCrossEntropy(Objective):
 
     target = "indicators"
     weight: Tensor
+    label_weight: Tensor
 
-    def __init__(self, *, class_weight: Literal["balanced"] | None = None) -> None:
+    def __init__(self, *, class_weight: Literal["balanced", "inverse"] | None = None) -> None:
         super().__init__()
         self.class_weight = class_weight
 
     def build(self, n_outputs: int) -> Self:
         """Make the label weights, all one; see :class:`Objective`."""
-        check_name(self.class_weight or "none", ("balanced", "none"), "class_weight")
+        check_name(self.class_weight or "none", ("balanced", "inverse", "none"), "class_weight")
         self.register_buffer("weight", torch.ones(n_outputs))
+        self.register_buffer("label_weight", torch.ones(n_outputs))
         return self
 
     def learn(self, targets: Tensor) -> Self:
         """Count the labels; see :class:`Objective`."""
         if self.class_weight == "balanced":
             self.weight.copy_(positive_weight(targets))
+        elif self.class_weight == "inverse":
+            self.weight.copy_(len(targets) / targets.sum(0).clamp(min=1))
+            self.label_weight.copy_(2 / (1 + self.weight))
         return self
 
     def loss(self, outputs: Tensor, targets: Tensor, batch: Batch) -> Tensor:
         """Return the mean over rows and labels; see :class:`Objective`."""
-        return F.binary_cross_entropy_with_logits(outputs, targets, pos_weight=self.weight)
+        return F.binary_cross_entropy_with_logits(outputs, targets, self.label_weight, pos_weight=self.weight)
 
     def decode(self, outputs: Tensor) -> Tensor:
         """Return the probability of each label; see :class:`Objective`."""
