@@ -33,8 +33,8 @@ def load_emotionlines(root: str | Path) -> pd.DataFrame:
     -------
     DataFrame of 14,503 rows
         Segments; dialogues are called ``train_0`` and so on. ``emotion`` is what more than half of five voters chose
-        and missing where there is no such label (the files say "non-neutral"); ``votes.<label>`` are the votes. Many of
-        these dialogues are in MELD, too, in other parts: do not train on one and test on the other.
+        and missing where there is no such label (the files say "non-neutral"); ``votes.<label>`` are the votes. MELD has the same
+        dialogues in the same parts, annotated anew.
 
     Raises
     ------
