@@ -64,6 +64,9 @@ def test_emotionlines_that_is_no_json(tmp_path: Path) -> None:
     (tmp_path / "friends_test.json").touch()
     with pytest.raises(ValueError, match=r"friends_train\.json is no JSON"):
         load_emotionlines(tmp_path)
+    (tmp_path / "friends_train.json").write_text('{"dialogues": []}')
+    with pytest.raises(ValueError, match=r"friends_train\.json, dialogue 0, utterance 0: 'd'; expected a list of"):
+        load_emotionlines(tmp_path)
 
 
 def test_emotionlines_real(shared_data: Callable[[str], Path]) -> None:

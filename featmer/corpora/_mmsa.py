@@ -34,7 +34,7 @@ def convert_mmsa(
     """Convert a pickle of the MMSA project to a table, once; `load_mosei` and the like then read it.
 
     A pickle may run anything when it is loaded. It is opened here by an unpickler that makes arrays and plain
-    containers and refuses all else. All of it is held in memory, MOSEI's about 15 GB.
+    containers and refuses all else. All of it is held in memory, MOSEI's more than 10 GB.
 
     Parameters
     ----------

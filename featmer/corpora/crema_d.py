@@ -80,7 +80,7 @@ def load_crema_d(root: str | Path, *, channel: Literal["voice", "face", "both"] 
     References
     ----------
     Cao, Cooper, Keutmann, Gur, Nenkova, Verma, "CREMA-D: Crowd-sourced emotional multimodal actors dataset", IEEE
-    Transactions on Affective Computing, 2014. Sessions: Shon et al., "EMO-SUPERB", arXiv:2402.13018, 2024.
+    Transactions on Affective Computing, 2014. Sessions: Wu, Chou et al., "EMO-SUPERB", arXiv:2402.13018, 2024.
 
     Examples
     --------

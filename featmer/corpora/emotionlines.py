@@ -33,8 +33,8 @@ def load_emotionlines(root: str | Path) -> pd.DataFrame:
     -------
     DataFrame of 14,503 rows
         Segments; dialogues are called ``train_0`` and so on. ``emotion`` is what more than half of five voters chose
-        and missing where there is no such label (the files say "non-neutral"); ``votes.<label>`` are the votes. MELD has the same
-        dialogues in the same parts, annotated anew.
+        and missing where there is no such label (the files say "non-neutral"); ``votes.<label>`` are the votes. MELD
+        has the same dialogues in the same parts, annotated anew.
 
     Raises
     ------
@@ -69,6 +69,10 @@ def _utterances(source: Path, split: str) -> Iterator[dict[str, object]]:
     for number, dialogue in enumerate(read_json(source)):
         for turn, utterance in enumerate(dialogue):
             place = f"{source}, dialogue {number}, utterance {turn}"
+            if not isinstance(utterance, dict):
+                raise ValueError(
+                    f"{place}: {utterance!r}; expected a list of dialogues, lists of utterances with fields."
+                )
             missing = [field for field in _FIELDS if not isinstance(utterance.get(field), str)]
             if missing:
                 raise ValueError(f"{place}: no text called {' or '.join(missing)}.")

@@ -89,9 +89,9 @@ def load_iemocap(
     -------
     DataFrame of 10,039 rows
         Segments in the order of their starts; ``speaker`` is ``Ses01F`` and so on. ``emotion``; ``votes.<label>`` of
-        three raters, who may have said several, the actors' own votes left out; ``valence``, ``arousal`` (the files
-        say activation) and ``dominance`` from 1 to 5, means; ``session``; ``scene_start`` and ``scene_end``. Work on
-        conversations tests on session 5, which is what ``split`` says, and holds validation dialogues out of the
+        about three raters, who may have said several, the actors' own votes left out; ``valence``, ``arousal`` (the
+        files say activation) and ``dominance`` from 1 to 5, means; ``session``; ``scene_start`` and ``scene_end``. Work
+        on conversations tests on session 5, which is what ``split`` says, and holds validation dialogues out of the
         others; work on speech tests each session in turn (`featmer.evaluation.BySession`). ``attrs["faults"]`` lists
         votes that could not be read.
 
