@@ -1,0 +1,79 @@
+"""Any number of labels a row on real tweets and comments: references, correlations of labels, the hybrid loss."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.metrics import f1_score
+from sklearn.model_selection import train_test_split
+
+from featmer import FusionClassifier
+from featmer.corpora import load_goemotions, load_semeval2018
+from featmer.objectives.hybrid import correlations
+
+BENCHMARK = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "multilabel.py"))
+
+
+@pytest.fixture(scope="module")
+def tweets(shared_data):
+    return load_semeval2018(shared_data("SemEval2018_Ec_Ar"))
+
+
+@pytest.fixture(scope="module")
+def embedded(tweets):
+    """Return embeddings of n-grams, learnt on the training part, and labels, of training and test part."""
+    texts, y = tweets["text"], tweets.filter(regex=r"^labels\.").astype(int)
+    train = (tweets["split"] == "train").to_numpy()
+    counts = TfidfVectorizer(**BENCHMARK["CHARACTERS"]).fit(texts[train]).transform(texts)
+    values = TruncatedSVD(100, random_state=0).fit(counts[train]).transform(counts)
+    return (values[train], y[train].reset_index(drop=True)), (values[~train], y[~train].to_numpy())
+
+
+def test_the_linear_reference_on_arabic_tweets(tweets):
+    scores = BENCHMARK["semeval_reference"](tweets)
+    expected = {"jaccard": 0.486, "multilabel_f1_micro": 0.616, "multilabel_f1_macro": 0.452, "hamming_loss": 0.169}
+    assert scores == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.slow
+def test_the_linear_reference_on_english_comments(shared_data):
+    scores = BENCHMARK["goemotions_reference"](load_goemotions(shared_data("GoEmotions")))
+    assert scores["multilabel_f1_macro"] == pytest.approx(0.451, abs=0.01)
+    assert scores["multilabel_f1_micro"] == pytest.approx(0.525, abs=0.01)
+
+
+def test_which_emotions_go_together(tweets):
+    y = tweets[tweets["split"] == "train"].filter(regex=r"^labels\.")
+    together = correlations(torch.tensor(y.to_numpy(float)))
+    names = [name.removeprefix("labels.") for name in y]
+    known = {("joy", "love"): 0.59, ("joy", "optimism"): 0.57, ("anger", "disgust"): 0.52, ("joy", "anger"): -0.45}
+    for (first, second), value in known.items():
+        assert together[names.index(first), names.index(second)] == pytest.approx(value, abs=0.03)
+
+
+@pytest.mark.slow
+def test_the_hybrid_loss_costs_no_macro_f1_against_plain_cross_entropy(embedded, capsys):
+    (X, y), (test, truth) = embedded
+    gains = []
+    for seed in range(5):
+        train, watched = train_test_split(np.arange(len(X)), test_size=0.15, random_state=seed)
+        scores = []
+        for objective in ("hybrid", "multilabel"):
+            model = FusionClassifier(
+                objective=objective, epochs=25, patience=5, batch_size=256, lr=3e-3, random_state=seed
+            )
+            model.fit(X[train], y.iloc[train], validation=(X[watched], y.iloc[watched]))
+            scores.append(f1_score(truth, model.predict(test), average="macro", zero_division=0))
+        gains.append(scores[0] - scores[1])
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\nhybrid over plain, macro F1 of five seeds: {np.round(gains, 3)}, mean {np.mean(gains):.4f}\n"
+        )
+    assert np.mean(gains) >= -0.005
