@@ -86,7 +86,8 @@ def fit_vector(probabilities: NDArray, targets: NDArray, *, several: bool) -> Ma
 def fit_isotonic(probabilities: NDArray, targets: NDArray, *, several: bool) -> Map:
     """Find for each class the rising step curve from its probability to its share; rows are scaled to sum to 1 again.
 
-    A class that these rows never show keeps its probability.
+    A class that these rows never show keeps its probability, and none becomes impossible or certain: n rows that all
+    agree leave a chance of 1 / (n + 2).
 
     Parameters
     ----------
@@ -98,8 +99,9 @@ def fit_isotonic(probabilities: NDArray, targets: NDArray, *, several: bool) -> 
     Zadrozny and Elkan, "Transforming classifier scores into accurate multiclass probability estimates", KDD 2002.
     """
     curves: list[tuple[NDArray, NDArray] | None] = []
+    least = 1 / (len(targets) + 2)
     for column, truth in zip(probabilities.T, targets.T, strict=True):
-        found = IsotonicRegression(y_min=0, y_max=1).fit(column, truth)
+        found = IsotonicRegression(y_min=least, y_max=1 - least).fit(column, truth)
         curves.append((found.X_thresholds_, found.y_thresholds_) if truth.any() else None)
     return {"curves": curves}
 
@@ -131,8 +133,7 @@ def apply_map(learned: Map, probabilities: NDArray, *, several: bool) -> NDArray
     mapped = np.column_stack(columns)
     if several:
         return mapped
-    total = mapped.sum(axis=1, keepdims=True)
-    return np.divide(mapped, total, out=probabilities.astype(np.float64), where=total > 0)
+    return mapped / mapped.sum(axis=1, keepdims=True)
 
 
 def _best_temperature(scores: NDArray, targets: NDArray, several: bool) -> float:
