@@ -87,6 +87,17 @@ def test_probabilities_come_by_name(rows, fitted):
     assert np.abs(probabilities["votes"] - shares).mean() < 0.1
 
 
+def test_labels_come_as_sets_too(rows, fitted):
+    X, y = rows
+    sets, predicted = fitted.predict_set(X), fitted.predict(X)
+    assert list(sets) == ["emotion", "labels", "votes"]
+    assert sets["emotion"] == [{label} for label in predicted["emotion"]]
+    assert sets["labels"][0] == {name for name in ("tense", "warm", "loud") if predicted[f"labels.{name}"][0]}
+    shares = fitted.predict_proba(X)["votes"]
+    assert [len(each) for each in sets["votes"]] == (shares > 1 / 3).sum(1).tolist()
+    assert not hasattr(MultitaskFusion(epochs=1).fit(X, y[["valence"]]), "predict_set")
+
+
 def test_a_mapping_gives_a_mapping_and_an_array_an_array(rows):
     X, y = rows
     matrix = y.filter(like="labels.")

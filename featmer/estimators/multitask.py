@@ -18,8 +18,8 @@ from torch import nn
 from featmer._checks import check_name
 from featmer._deciding import check_thresholds
 from featmer._parts import make_part
-from featmer._tasks import PLAIN, Task, form_of, read_answers, read_further, read_tasks, split_targets
-from featmer.decisions import indicate_labels, tune_thresholds
+from featmer._tasks import PLAIN, Task, form_of, read_answers, read_further, read_tasks
+from featmer.estimators.deciding import choose_thresholds, decide, decide_sets, in_form
 from featmer.estimators.fusion import Curriculum, FusionEstimator, Stages, fitting_objective
 from featmer.nn import Head, Standardise
 from featmer.objectives import OBJECTIVES, Distillation, LabelGraph, Objective, SeveralObjectives
@@ -82,6 +82,8 @@ class MultitaskFusion(FusionEstimator):
         Labels of each target that has some; of a matrix the names of its columns.
     modalities_ : dict of str to tuple of str
         Modalities seen in fit and the names of their features.
+    thresholds_ : dict of str to ndarray of shape (n_labels,)
+        The threshold of each label, by target; of those whose y was an indicator matrix.
     history_ : list of dict
         An entry an epoch: ``epoch, lr, loss, validation_loss`` and, for each target that has some validation rows,
         ``validation_loss.valence`` and the like.
@@ -246,17 +248,7 @@ class MultitaskFusion(FusionEstimator):
             As y was in fit: labels, the likeliest ones of distributions, matrices of 0 and 1, and numbers.
         """
         answers = self._decoded(X)
-        predicted = {task.name: self._chosen(task, answers[task.name]) for task in self.tasks_}
-        if self.form_ == "plain":
-            return predicted[PLAIN]
-        if self.form_ == "mapping":
-            return predicted
-        columns: dict[str, NDArray[Any]] = {}
-        for task in self.tasks_:
-            values = predicted[task.name]
-            one = values.ndim == 1
-            columns |= {task.name: values} if one else dict(zip(_columns(task), values.T, strict=True))
-        return pd.DataFrame(columns)
+        return in_form(self.form_, self.tasks_, decide(self.tasks_, answers, self.thresholds_))
 
     @available_if(_has_labels)
     def predict_proba(self, X: FeatureTable | ArrayLike) -> Any:
@@ -276,13 +268,24 @@ class MultitaskFusion(FusionEstimator):
         answers = self._decoded(X)
         return answers[PLAIN] if self.form_ == "plain" else {name: answers[name] for name in self.classes_}
 
-    def _chosen(self, task: Task, answers: NDArray[np.float64]) -> NDArray[Any]:
-        """Return what a target most likely is."""
-        if task.kind == "indicators":
-            return indicate_labels(answers, self.thresholds_[task.name])
-        if task.kind == "values":
-            return answers if len(task.classes) > 1 else answers[:, 0]
-        return task.classes[answers.argmax(axis=1)]
+    @available_if(_has_labels)
+    def predict_set(self, X: FeatureTable | ArrayLike) -> Any:
+        """Return the labels of each target that has some, as sets; there must be one.
+
+        Parameters
+        ----------
+        X : FeatureTable or array-like of shape (n_rows, n_features)
+            Rows.
+
+        Returns
+        -------
+        dict of str to list of set of n_rows sets
+            By target: the labels above their thresholds, perhaps none; of distributions, those with more than an equal
+            share; else the likeliest. Where y was a plain array, its own.
+        """
+        answers = self._decoded(X)
+        sets = decide_sets(self.tasks_, answers, self.thresholds_)
+        return sets[PLAIN] if self.form_ == "plain" else sets
 
     def _decoded(self, X: FeatureTable | ArrayLike) -> dict[str, NDArray[np.float64]]:
         """Return probabilities and numbers by target."""
@@ -303,17 +306,9 @@ class MultitaskFusion(FusionEstimator):
         return answers
 
     def _decide(self, table: FeatureTable, targets: NDArray[Any]) -> None:
-        """Choose thresholds."""
-        fixed = 0.5 if isinstance(self.thresholds, str) else self.thresholds
-        tasks = [task for task in self.tasks_ if task.kind == "indicators"]
-        self.thresholds_ = {task.name: np.full(len(task.classes), float(fixed)) for task in tasks}
-        if not tasks or not isinstance(self.thresholds, str) or not len(table):
-            return
-        answers, wanted = self._decoded_table(table), split_targets(self.tasks_, targets)
-        for name in self.thresholds_:
-            known = ~np.isnan(wanted[name][:, 0])
-            if known.any():
-                self.thresholds_[name] = tune_thresholds(wanted[name][known], answers[name][known], per=self.thresholds)
+        tagged = any(task.kind == "indicators" for task in self.tasks_)
+        answers = self._decoded_table(table) if tagged and len(table) else None
+        self.thresholds_ = choose_thresholds(self.thresholds, self.tasks_, targets, answers)
 
     def _best(self, head: Head) -> Best:
         names = [task.name for task in self.tasks_] if len(self.copies_) else []
@@ -389,8 +384,3 @@ def _fitting(task: Task, given: str | Objective) -> Objective:
         return fitting_objective(given, task.kind)
     except ValueError as error:
         raise ValueError(f"The target {task.name!r}: {error}") from error
-
-
-def _columns(task: Task) -> list[str]:
-    """Return the names of a task's columns in a DataFrame."""
-    return [f"{task.name}.{name}" for name in task.classes]
