@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,10 @@ import pytest
 
 from featmer.corpora import load_demo
 from featmer.demo import ACCIDENTS, make_corpus
-from featmer.demo.story import write_story
+from featmer.demo.compounds import PAIRS, write_compounds
+from featmer.demo.face import LOOKS, Face
+from featmer.demo.story import Cue, write_story
+from featmer.demo.voice import VOICES, speak
 from featmer.extractors import FaceLandmarks, OpenSmile
 from featmer.media import MediaError, probe, read_audio, read_frames
 from featmer.segments import check_segments
@@ -176,3 +180,54 @@ def test_voice_follows_the_emotion(demo_corpus: pd.DataFrame) -> None:
     }
     assert means["anger"][loud] > 1.2 * means["sadness"][loud]
     assert means["anger"][pitch] > means["sadness"][pitch]
+
+
+# two emotions at once, where they are asked for
+
+
+def test_compound_clips_are_balanced_and_show_their_two_emotions_only() -> None:
+    turns = write_compounds(np.random.default_rng(0))
+    assert turns == write_compounds(np.random.default_rng(0))
+    assert pd.Series([turn.emotion for turn in turns]).value_counts().to_dict() == dict.fromkeys(PAIRS, 24)
+    shown = [
+        ({cue.emotion, cue.second} - {None}, PAIRS[turn.emotion]) for turn in turns for cue in (turn.voice, turn.face)
+    ]
+    assert all(emotions <= set(pair) for emotions, pair in shown)
+    assert 0.4 < np.mean([len(emotions) == 2 for emotions, _ in shown]) < 0.6
+
+
+def test_a_face_shows_two_expressions_at_once() -> None:
+    face, silence = Face(), np.zeros(8)
+    cues = {"joy": Cue("joy", 1.0), "surprise": Cue("surprise", 1.0), "both": Cue("joy", 1.0, "surprise")}
+    shown = {
+        name: np.stack(list(face.perform(LOOKS["Ada"], cue, silence, 10, np.random.default_rng(0)))).astype(float)
+        for name, cue in cues.items()
+    }
+    apart = {pair: np.abs(shown[pair[0]] - shown[pair[1]])[5:].mean() for pair in combinations(cues, 2)}
+    assert min(apart["joy", "both"], apart["surprise", "both"]) > 1
+    assert max(apart["joy", "both"], apart["surprise", "both"]) < apart["joy", "surprise"]
+
+
+def test_a_voice_of_two_emotions_lies_between_theirs() -> None:
+    cues = [Cue("anger", 1.0), Cue("anger", 1.0, "sadness"), Cue("sadness", 1.0)]
+    signals, _ = speak([("I left the keys.", VOICES["Ada"], cue) for cue in cues], np.random.default_rng(0))
+    loud, between, quiet = (20 * np.log10(signal.std()) for signal in signals)
+    assert loud - 3 > between > quiet + 3
+    assert len(signals[0]) < len(signals[1]) < len(signals[2])
+
+
+def test_compound_rows_are_added_and_change_no_other(
+    demo_corpus: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("featmer.demo.film", lambda *_: None)
+    both = make_corpus(tmp_path, compound=True)
+    columns = ["dialogue", "turn", "speaker", "text", "emotion", "valence", "arousal", "split"]
+    pd.testing.assert_frame_equal(both[: len(demo_corpus)][columns], demo_corpus[columns], check_dtype=False)
+    added = both[len(demo_corpus) :]
+    assert added["emotion"].isna().all()
+    assert set(added["compound"]) == set(PAIRS)
+    assert both["compound"][: len(demo_corpus)].isna().all()
+    assert "compound" not in demo_corpus
+    assert added.groupby("compound")["valence"].mean().idxmax() == "happily surprised"
+    with pytest.raises(FileExistsError, match='"compound": true.*expected'):
+        make_corpus(tmp_path)

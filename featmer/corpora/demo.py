@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from featmer.corpora.manifest import load_manifest
+from featmer.labels import LABEL_SPACES
 
 LABELS = {"emotion": ("neutral", "joy", "sadness", "anger", "fear", "surprise", "disgust")}
 
@@ -22,7 +23,8 @@ def load_demo(root: str | Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame of n_rows rows
-        Segments with ``emotion``, ``valence`` and ``arousal`` (from -1 to 1); ``attrs["faults"]`` tells of the typo.
+        Segments with ``emotion``, ``valence`` and ``arousal`` (from -1 to 1), and ``compound`` if the corpus was made
+        with compound emotions; ``attrs["faults"]`` tells of the typo.
 
     Raises
     ------
@@ -38,4 +40,7 @@ def load_demo(root: str | Path) -> pd.DataFrame:
     path = Path(root) / "segments.csv"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there; make the corpus with featmer.demo.make_corpus({str(root)!r}).")
-    return load_manifest(path, labels=LABELS)
+    labels: dict[str, tuple[str, ...]] = dict(LABELS)
+    if "compound" in pd.read_csv(path, nrows=0):
+        labels["compound"] = LABEL_SPACES["c_expr"].labels
+    return load_manifest(path, labels=labels)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from featmer._saving import write_whole
 from featmer.corpora import load_demo
+from featmer.demo.compounds import PAIRS, write_compounds
 from featmer.demo.filming import film
 from featmer.demo.story import ACCIDENTS, Turn, core_affect, split_of, write_story
 
@@ -19,7 +20,7 @@ _EDITION = 1  # raise it whenever other files would come out of the same random_
 _MARKER = "demo.json"
 
 
-def make_corpus(root: str | Path, random_state: int = 0) -> pd.DataFrame:
+def make_corpus(root: str | Path, random_state: int = 0, *, compound: bool = False) -> pd.DataFrame:
     """Make the demo corpus in a folder, or find it there.
 
     Thirty-five dialogues of 4 to 8 turns between two or three of eight speakers. Every turn has a WAV file, an MP4
@@ -34,6 +35,10 @@ def make_corpus(root: str | Path, random_state: int = 0) -> pd.DataFrame:
         only read.
     random_state : int, default=0
         Seed of the whole corpus: the same seed gives the same words, sound and pictures.
+    compound : bool, default=False
+        Whether 28 more dialogues of 6 turns follow whose people feel two things at once: column ``compound`` has one of
+        the seven compound emotions of the C-EXPR-DB task, and ``emotion`` none. The other rows are as they would be
+        without.
 
     Returns
     -------
@@ -43,7 +48,7 @@ def make_corpus(root: str | Path, random_state: int = 0) -> pd.DataFrame:
     Raises
     ------
     FileExistsError
-        If the folder holds a corpus of another seed or edition.
+        If the folder holds a corpus of another seed or edition, or one with compound emotions where none are asked for.
     MissingExtra
         If a package of the extra ``demo`` is not installed.
 
@@ -63,18 +68,21 @@ def make_corpus(root: str | Path, random_state: int = 0) -> pd.DataFrame:
     FileExistsError: ... holds holiday.jpg; expected ... or an empty folder. Choose another folder or empty this one.
     """
     root = Path(root)
-    _claim(root, random_state)
-    story_seed, label_seed, film_seed = np.random.default_rng(random_state).spawn(3)
+    _claim(root, random_state, compound)
+    story_seed, label_seed, film_seed, compound_seed = np.random.default_rng(random_state).spawn(4)
     turns = write_story(story_seed)
+    if compound:
+        turns += write_compounds(compound_seed)
     segments = _annotate(turns, label_seed)
     film(root, turns, film_seed)
     _write_once(root / "segments.csv", segments.to_csv(index=False, lineterminator="\n"))
     return load_demo(root)
 
 
-def _claim(root: Path, random_state: int) -> None:
+def _claim(root: Path, random_state: int, compound: bool) -> None:
     """Mark the folder as this corpus's, or raise when it is another's."""
-    ours = json.dumps({"corpus": "featmer demo", "edition": _EDITION, "random_state": random_state})
+    more = {"compound": True} if compound else {}
+    ours = json.dumps({"corpus": "featmer demo", "edition": _EDITION, "random_state": random_state, **more})
     root.mkdir(parents=True, exist_ok=True)
     marker = root / _MARKER
     if marker.is_file():
@@ -92,7 +100,9 @@ def _annotate(turns: list[Turn], rng: np.random.Generator) -> pd.DataFrame:
     """Return the segments as the annotators left them, with their misspelt label."""
     rows = []
     for turn in turns:
-        valence, arousal = core_affect(turn.emotion, rng)
+        felt = PAIRS.get(turn.emotion, (turn.emotion,))
+        affects = [core_affect(emotion, rng) for emotion in felt]
+        valence, arousal = affects[0] if len(felt) == 1 else np.mean(affects, axis=0).round(3).tolist()
         rows.append(
             {
                 "corpus": "demo",
@@ -104,13 +114,21 @@ def _annotate(turns: list[Turn], rng: np.random.Generator) -> pd.DataFrame:
                 "audio": turn.audio_path,
                 "video": turn.video_path,
                 "text": turn.text,
-                "emotion": "suprise" if turn.accident == "label typo" else turn.emotion,
+                "emotion": _written(turn),
                 "valence": valence,
                 "arousal": arousal,
                 "split": split_of(turn.dialogue),
+                **({"compound": turn.emotion} if turn.emotion in PAIRS else {}),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _written(turn: Turn) -> str | None:
+    """Return the basic emotion that the annotators wrote down."""
+    if turn.emotion in PAIRS:
+        return None
+    return "suprise" if turn.accident == "label typo" else turn.emotion
 
 
 def _write_once(path: Path, text: str) -> None:

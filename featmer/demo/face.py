@@ -54,6 +54,7 @@ _EXPRESSIONS: dict[str, dict[str, float]] = {
     "surprise": {"inner_brow_up": 0.7, "outer_brow_up": 1.0, "lids_up": 0.6, "jaw_open": 1.1, "corners_in": 0.3},
     "disgust": {"upper_lip_up": 1.2, "brow_down": 0.7, "lower_lids_up": 0.6, "corners_down": 0.5},
 }
+_TOGETHER = 0.8  # of two expressions at once, how much of each is there
 _JAW = 0.6  # how far speech at its loudest opens the jaw
 _VARIATION = 0.15  # how much the strength of an action differs from clip to clip
 _LEAST, _MOST = -1.3, 1.3  # beyond these the warp would fold
@@ -183,6 +184,8 @@ def _strengths(look: Look, cue: Cue, loudness: np.ndarray, fps: float, rng: np.r
     course = np.clip((time - onset) / rise, 0, 1) * (1 - 0.3 * np.clip(time - onset - rise - 0.5, 0, 1))
     always = np.array([_REST.get(action, 0.0) + look.habits.get(action, 0.0) for action in _ACTIONS])
     expressed = np.array([_EXPRESSIONS[cue.emotion].get(action, 0.0) for action in _ACTIONS])
+    if cue.second:
+        expressed = _TOGETHER * (expressed + [_EXPRESSIONS[cue.second].get(action, 0.0) for action in _ACTIONS])
     varied = always + _VARIATION * rng.standard_normal(len(_ACTIONS))
     strengths = varied + course[:, None] * cue.strength * expressed
     strengths[:, list(_ACTIONS).index("jaw_open")] += _JAW * loudness

@@ -73,10 +73,11 @@ _LIKENESS = MappingProxyType(
 
 @dataclass(frozen=True)
 class Cue:
-    """What one channel shows: an emotion and how strongly, from 0 to 1."""
+    """What one channel shows: an emotion and how strongly, from 0 to 1; perhaps a second one as strongly."""
 
     emotion: str
     strength: float
+    second: str | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Turn(Mood):
         return None if self.accident == "no video" else f"video/{self.dialogue}_t{self.turn}.mp4"
 
 
-class _Lines:
+class Lines:
     """The hand-written utterances, dealt without repeats until a pile is used up."""
 
     def __init__(self, rng: np.random.Generator) -> None:
@@ -221,7 +222,7 @@ def write_story(rng: np.random.Generator) -> list[Turn]:
     story = list(_moods(rng))
     while not _balanced(story):
         story = list(_moods(rng))
-    lines = _Lines(rng)
+    lines = Lines(rng)
     return [
         Turn(
             mood.dialogue,

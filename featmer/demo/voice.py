@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,9 +109,16 @@ def speak(lines: Sequence[tuple[str, Voice, Cue]], rng: np.random.Generator) -> 
     return signals, rate
 
 
+def _manner(cue: Cue) -> _Manner:
+    """Return the manner of the emotion shown, or what lies between those of two."""
+    if cue.second is None:
+        return _MANNERS[cue.emotion]
+    return _Manner(*np.mean([astuple(_MANNERS[emotion]) for emotion in (cue.emotion, cue.second)], axis=0))
+
+
 def _plan(text: str, voice: Voice, cue: Cue, rng: np.random.Generator) -> Plan:
     """Return what eSpeak NG is told: words, voice, pitch, range, speed."""
-    manner = _MANNERS[cue.emotion]
+    manner = _manner(cue)
     pitch = voice.pitch + cue.strength * manner.pitch + rng.normal(0, 4)
     pitch_range = _PLAIN_RANGE + cue.strength * manner.pitch_range + rng.normal(0, 6)
     rate = voice.rate * manner.rate**cue.strength * rng.uniform(0.93, 1.07)
@@ -126,7 +133,7 @@ def _plan(text: str, voice: Voice, cue: Cue, rng: np.random.Generator) -> Plan:
 
 def _colour(samples: np.ndarray, cue: Cue, rng: np.random.Generator, rate: int) -> np.ndarray:
     """Return the line with the level, brightness, tremor and breath of its mood, in a quiet room."""
-    manner, strength = _MANNERS[cue.emotion], cue.strength
+    manner, strength = _manner(cue), cue.strength
     pause = np.zeros(int(_PAUSE * rate))
     signal = np.concatenate([pause, samples / 32768, pause])
     time = np.arange(len(signal)) / rate
