@@ -14,6 +14,7 @@ from featmer.evaluation.calibration import ece, ece_of_events, ece_per_label, re
 from featmer.evaluation.confidence import aurc, auroc, brier
 from featmer.evaluation.outcomes import Outcomes
 from featmer.evaluation.stats import cluster_bootstrap, interval
+from featmer.report.charts import risk_coverage_chart
 
 LABELS = ["anger", "joy", "neutral"]
 CORRECT, SURE = [1, 1, 0, 1], [0.9, 0.8, 0.7, 0.6]
@@ -221,3 +222,19 @@ def test_tasks_with_other_labels_are_pooled_by_confidence():
         group_report({"one": one}, how="mean")
     with pytest.raises(ValueError, match="no task"):
         group_report({})
+
+
+def test_the_chart_of_risk_is_the_curve_of_each_model_that_gives_probabilities():
+    target, probabilities = answers(6)
+    rows = pd.DataFrame(probabilities, columns=[f"p.{label}" for label in LABELS]).assign(
+        model="sure", target=target, prediction=np.array(LABELS)[probabilities.argmax(axis=1)]
+    )
+    mute = rows[["target", "prediction"]].assign(model="mute")
+    drawn = pd.DataFrame(risk_coverage_chart(pd.concat([rows, mute]), ["mute", "sure"])["data"]["values"])
+    assert set(drawn["model"]) == {"sure"}
+    assert len(drawn) <= 150
+    curve = risk_coverage(*Outcomes.of_probabilities(target, probabilities, LABELS).confidence())
+    assert drawn["risk"].iloc[-1] == pytest.approx(curve["risk"].iloc[-1], abs=1e-5)
+    known = np.interp(drawn["coverage"], curve["coverage"], curve["risk"])
+    np.testing.assert_allclose(drawn["risk"], known, atol=1e-4)
+    assert risk_coverage_chart(mute, ["mute"]) is None

@@ -227,7 +227,16 @@ def test_charts_answer_to_their_lists(visit: Visit) -> None:
     chart.locator("select").first.select_option("majority")
     assert chart.locator("svg").inner_html() != before
     names = page.locator("[data-chart]").evaluate_all("places => places.map((place) => place.dataset.chart)")
-    assert names == ["scores", "ranks", "f1_by_label", "confusion", "calibration", "cost", "robustness"]
+    assert names == [
+        "scores",
+        "ranks",
+        "f1_by_label",
+        "confusion",
+        "calibration",
+        "risk_coverage",
+        "cost",
+        "robustness",
+    ]
     for name in names:
         assert page.locator(f"[data-chart={name}] svg").get_attribute("class") == "marks", name
     areas = page.locator("#robustness table").inner_text()
@@ -288,5 +297,5 @@ def test_it_fits_a_phone(visit: Visit) -> None:
 def test_without_javascript_the_table_and_the_figures_stand(visit: Visit) -> None:
     page = visit(java_script_enabled=False)
     assert page.locator("#board tbody tr").count() == 4
-    assert page.locator("[data-chart] svg").count() == 7
+    assert page.locator("[data-chart] svg").count() == 8
     assert page.locator(".still").is_visible()

@@ -147,7 +147,7 @@ def test_the_page_stands_alone(comparison: tuple[pd.DataFrame, pd.DataFrame], tm
     for said in ("tiny", "by_dialogue", "120 rows of 24 dialogues", "0, 1", "How to read this", "numpy", "no network"):
         assert (said in words) == (said != "no network")
     plots = {file.name for file in (path.parent / "plots").iterdir()}
-    names = ("scores", "ranks", "confusion", "f1_by_label", "calibration", "cost")
+    names = ("scores", "ranks", "confusion", "f1_by_label", "calibration", "risk_coverage", "cost")
     assert plots == {f"{name}.{kind}" for name in names for kind in ("svg", "png")}
     assert "var(--" not in (path.parent / "plots" / "scores.svg").read_text(encoding="utf-8")
     assert not list(path.parent.rglob("*.part"))

@@ -37,6 +37,11 @@ _WORDS = {
         "right 70 % of the time; below it, a model is too sure. Larger dots hold more rows; faint lines are the other "
         "models.",
     ),
+    "risk_coverage": (
+        "Risk and coverage",
+        "Wrong answers among the most confident, by how many rows are answered, all folds and seeds together: a model "
+        "that knows when it is right falls towards the left. Faint lines are the other models.",
+    ),
     "agreement": ("Agreement", "Predicted against true values; on the dashed line they are equal."),
     "cost": (
         "Cost",
@@ -110,6 +115,7 @@ def make_figures(
             specs["f1_by_label"] = charts.f1_chart(results, models)
         specs["confusion"] = charts.confusion_chart(predictions, models)
         specs["calibration"] = charts.calibration_chart(predictions, models)
+        specs["risk_coverage"] = charts.risk_coverage_chart(predictions, models)
     if (board["fit_seconds"] > 0).any():
         specs["cost"] = charts.cost_chart(board)
     if len(curves):

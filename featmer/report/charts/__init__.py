@@ -1,6 +1,11 @@
 """The charts of a page, as Vega-Lite: the same drawing is interactive on the page and a picture in a file."""
 
-from featmer.report.charts.certainty import agreement_chart, calibration_chart, robustness_chart
+from featmer.report.charts.certainty import (
+    agreement_chart,
+    calibration_chart,
+    risk_coverage_chart,
+    robustness_chart,
+)
 from featmer.report.charts.drawing import save_chart, still
 from featmer.report.charts.labels import confusion_chart, f1_chart
 from featmer.report.charts.ranks import critical_difference_chart
@@ -15,6 +20,7 @@ __all__ = [
     "cost_chart",
     "critical_difference_chart",
     "f1_chart",
+    "risk_coverage_chart",
     "robustness_chart",
     "save_chart",
     "scores_chart",

@@ -1,19 +1,22 @@
-"""Charts of how far answers can be trusted: calibration, agreement, and what is left when modalities go missing."""
+"""Charts of how far answers can be trusted: calibration, risk, agreement, and what is left without modalities."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from featmer.evaluation.calibration import reliability
+from featmer.evaluation.confidence import risk_coverage
 from featmer.evaluation.metrics import find_metric
 from featmer.evaluation.outcomes import Outcomes
 from featmer.report.charts.style import ACCENT, MUTED, PALETTE, PAPER, chart, choice, names, quantity
 
 _SIDE = 300
 _N_POINTS = 400
+_N_STEPS = 150
 _CHOSEN = {"filter": "datum.model === model"}
 
 
@@ -67,6 +70,56 @@ def calibration_chart(predictions: pd.DataFrame, models: Sequence[str]) -> dict[
     described = f"Accuracy against confidence in bins, for a model of choice among {len(sure)}."
     params = [choice("model", sure, "model", sure[0])]
     values = pd.concat(bins, ignore_index=True)
+    return chart(values, described, width=_SIDE, height=_SIDE, params=params, layer=layers)
+
+
+def risk_coverage_chart(predictions: pd.DataFrame, models: Sequence[str]) -> dict[str, Any] | None:
+    """Draw how many answers are wrong when only the most confident are given, of a model of choice, the others faint.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        Of one part, with columns ``p.<class>``.
+    models : sequence of str
+        Best first; those without probabilities are left out.
+
+    Returns
+    -------
+    dict or None
+        A Vega-Lite chart of at most 150 points a model; None where no model gives probabilities.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"model": "a", "target": ["x", "y"], "p.x": [0.9, 0.6], "p.y": [0.1, 0.4]})
+    >>> risk_coverage_chart(rows.assign(prediction="x"), ["a"])["data"]["values"]
+    [{'coverage': 0.5, 'risk': 0.0, 'model': 'a'}, {'coverage': 1.0, 'risk': 0.5, 'model': 'a'}]
+    """
+    curves = []
+    for model in models:
+        outcomes = Outcomes.of_frame(predictions[predictions["model"] == model])
+        if outcomes.probabilities is not None:
+            curve = risk_coverage(*outcomes.confidence())
+            steps = np.unique(np.linspace(0, len(curve) - 1, _N_STEPS).astype(int))
+            curves.append(curve.iloc[steps][["coverage", "risk"]].assign(model=model))
+    if not curves:
+        return None
+    sure = [frame["model"].iloc[0] for frame in curves]
+    share = {"format": "%", "tickCount": 5}
+    place = {
+        "x": quantity("coverage", "share of rows answered", scale={"domain": [0, 1]}, axis=share),
+        "y": quantity("risk", "share of answers wrong", axis=share),
+    }
+    faint, line = (
+        {"type": "line", "opacity": 0.3, "strokeWidth": 1, "aria": False},
+        {"type": "line", "color": ACCENT, "strokeWidth": 2, "aria": False},
+    )
+    layers = [
+        {"mark": faint, "encoding": {**place, "detail": {"field": "model"}}},
+        {"mark": line, "transform": [_CHOSEN], "encoding": {**place, "tooltip": _shown("coverage", "risk")}},
+    ]
+    described = f"Share of wrong answers against the share of rows answered, for a model of choice among {len(sure)}."
+    params = [choice("model", sure, "model", sure[0])]
+    values = pd.concat(curves, ignore_index=True)
     return chart(values, described, width=_SIDE, height=_SIDE, params=params, layer=layers)
 
 
