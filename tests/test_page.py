@@ -21,6 +21,8 @@ from featmer.report import write_page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser: pip install playwright")
 
+expect = playwright.expect
+
 ATTACK = "<script>alert(1)</script>"
 IMAGE = "<img src=x onerror=alert(2)>"
 ARABIC, HEBREW = "لا أصدق أنك نسيت عيد ميلادي!", "אני כל כך שמח"
@@ -125,31 +127,37 @@ def test_it_sorts_by_click_and_by_key_and_gaps_stay_last(visit: Visit) -> None:
     assert models[-2:] == ["majority", "broken"]
     head = page.locator("#board thead th", has_text="log loss")
     head.click()
+    expect(head).to_have_attribute("aria-sort", "ascending")
     place = head.evaluate("head => head.cellIndex") + 1
     up = [float(text) for text in column(page, "#board", place) if text]
     assert up == sorted(up)
-    assert head.get_attribute("aria-sort") == "ascending"
     head.get_by_role("button").press("Enter")
+    expect(head).to_have_attribute("aria-sort", "descending")
     down = column(page, "#board", place)
     assert [float(text) for text in down if text] == up[::-1]
     assert down[-1] == ""
     assert column(page, "#board", 2)[-1] == "broken"
-    page.locator("#board thead th", has_text="model").click()
+    head = page.locator("#board thead th", has_text="model")
+    head.click()
+    expect(head).to_have_attribute("aria-sort", "ascending")
     names = column(page, "#board", 2)
     assert names == sorted(names, key=str.lower)
 
 
 def test_it_filters_and_hides_columns(visit: Visit) -> None:
     page = visit()
+    rows = page.locator("#board tbody tr")
     page.get_by_label("Find").first.fill("forest")
+    expect(rows).to_have_count(1)
     assert column(page, "#board", 2) == ["forest"]
     page.get_by_label("Find").first.fill("")
-    assert len(column(page, "#board", 2)) == 4
-    shown = page.locator("#board thead th").count()
+    expect(rows).to_have_count(4)
+    heads = page.locator("#board thead th")
+    shown = heads.count()
     page.get_by_role("button", name="Columns").click()
     page.locator(".dt-button-collection button", has_text="validation").click()
     page.keyboard.press("Escape")
-    assert page.locator("#board thead th").count() == shown - 1
+    expect(heads).to_have_count(shown - 1)
 
 
 def test_the_audit_stands_beside_and_is_marked(visit: Visit) -> None:
@@ -172,6 +180,7 @@ def test_published_figures_stand_apart(visit: Visit) -> None:
     assert "COSMIC" in column(page, "#published-table", 1)
     assert "COSMIC" not in page.locator("#board").inner_text()
     block.get_by_label("Find").fill("DGODE")
+    expect(page.locator("#published-table tbody tr", has_text="COSMIC")).to_have_count(0)
     assert {"DGODE"} < set(column(page, "#published-table", 1))
     assert all("DGODE" in row for row in page.locator("#published-table tbody tr").all_inner_texts())
 
@@ -200,9 +209,10 @@ def test_models_are_chosen_and_compared(visit: Visit, page_path: Path) -> None:
     page.get_by_label("majority", exact=True).uncheck()
     assert "majority" not in page.locator("#turns thead th").all_inner_texts()
     page.select_option("#which", "wrong")
-    assert page.locator("#turns td.wrong").count() > 0
+    expect(page.locator("#turns td.wrong").first).to_be_visible()
     assert page.locator("#turns td.wrong .mark").first.get_attribute("aria-label") == "wrong"
     bars = page.locator("#answers [aria-roledescription=bar]")
+    expect(page.locator("#answers [aria-label*=majority]")).to_have_count(0)
     labels = bars.evaluate_all("bars => bars.map((bar) => bar.getAttribute('aria-label'))")
     assert any("model: gold" in label for label in labels)
     assert any("model: forest" in label for label in labels)
@@ -225,6 +235,7 @@ def test_charts_answer_to_their_lists(visit: Visit) -> None:
     chart = page.locator("[data-chart=confusion]")
     before = chart.locator("svg").inner_html()
     chart.locator("select").first.select_option("majority")
+    expect(chart.locator("svg text", has_text="majority")).to_have_count(1)
     assert chart.locator("svg").inner_html() != before
     names = page.locator("[data-chart]").evaluate_all("places => places.map((place) => place.dataset.chart)")
     assert names == [
@@ -251,7 +262,7 @@ def test_text_stays_text(visit: Visit) -> None:
     assert ATTACK in column(page, "#board", 2)
     assert page.locator("main :is(script, img, b, iframe, object)").count() == 0
     assert page.locator("svg :is(script, image, foreignObject, a)").count() == 0
-    said = set(page.locator("#turns .said").all_inner_texts())
+    said = set(page.locator("#turns .said bdi").all_inner_texts())
     assert any("<b>anger</b>" in text for text in said) or page.locator("#answers svg").inner_text()
     assert "<b>anger</b>" in page.locator("[data-chart=f1_by_label]").inner_text()
     page.locator("[data-chart=scores] path[aria-label]").first.hover(force=True)

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from featmer import Block, FeatureTable, leaderboard
+from featmer import Block, BoostedClassifier, FeatureTable, evaluate, leaderboard
 from featmer.corpora import CORPORA
 from featmer.evaluation.metrics import METRICS
+from featmer.report import write_page
+from featmer.report.answers import goodness
 from featmer.report.charts import cost_chart, f1_chart, robustness_chart, still
 from featmer.report.charts.style import colours
 from featmer.report.dialogues import explore
@@ -104,9 +106,9 @@ def test_the_explorer_averages_seeds_and_keeps_the_order_of_turns() -> None:
     assert (told["models"], told["labels"]) == (["sure", "bare"], ["f", "j"])
     first, second = told["dialogues"]
     assert (first["name"], [turn["turn"] for turn in first["turns"]]) == ("x", [0, 2])
-    assert first["answers"]["sure"] == [{"said": "f", "p": [550, 450]}, {"said": "j", "p": [300, 700]}]
-    assert first["answers"]["bare"] == [{"said": "f"}, {"said": "j"}]
-    assert second["answers"]["bare"] == [{"said": "f"}]
+    assert first["answers"]["sure"] == [{"said": ["f"], "p": [550, 450]}, {"said": ["j"], "p": [300, 700]}]
+    assert first["answers"]["bare"] == [{"said": ["f"]}, {"said": ["j"]}]
+    assert second["answers"]["bare"] == [{"said": ["f"]}]
 
 
 def test_turns_that_were_not_scored_are_shown_and_other_dialogues_are_not(tmp_path: Path) -> None:
@@ -120,7 +122,7 @@ def test_turns_that_were_not_scored_are_shown_and_other_dialogues_are_not(tmp_pa
     assert [dialogue["name"] for dialogue in told["dialogues"]] == ["x", "y"]
     turns = told["dialogues"][0]["turns"]
     assert [turn["text"] for turn in turns] == ["a", "b", "c"]
-    assert [turn["gold"] for turn in turns] == ["f", None, "j"]
+    assert [turn["gold"] and turn["gold"]["said"] for turn in turns] == [["f"], None, ["j"]]
     assert told["dialogues"][0]["answers"]["sure"][1] is None
     assert [turn.get("video") for turn in turns] == ["../../there.mp4#t=1.500,2.000", None, None]
 
@@ -129,7 +131,7 @@ def test_values_are_explored_too() -> None:
     rows = pd.DataFrame({"model": "a", "dialogue": "x", "turn": [0], "row": 0, "target": [0.12345], "prediction": 0.5})
     told = explore(rows, ["a"], ".")
     assert told["labels"] == []
-    assert told["dialogues"][0]["turns"][0]["gold"] == 0.123
+    assert told["dialogues"][0]["turns"][0]["gold"] == {"said": 0.123}
     assert told["dialogues"][0]["answers"]["a"] == [{"said": 0.5}]
 
 
@@ -206,3 +208,51 @@ def test_each_label_has_a_colour_of_its_own() -> None:
     labels = ["Joy", "anger", "sadness", "x", "y", "z"]
     assert len(set(colours(labels))) == 6
     assert len(colours([f"label {number}" for number in range(40)])) == 40
+
+
+def test_several_labels_a_row_have_answers_too() -> None:
+    place = pd.DataFrame(
+        {"dialogue": "x", "turn": [0, 1, 0, 1], "row": [0, 1, 0, 1], "seed": [0, 0, 1, 1], "model": "a"}
+    )
+    true = {"t.f": [1, 0, 1, 0], "t.j": [1, 0, 1, 0]}
+    given = {"p.f": [0.9, 0.2, 0.5, 0.2], "p.j": [0.6, 0.7, 0.6, 0.3]}
+    sets = place.assign(**true, **given, **{"d.f": [1, 0, 1, 0], "d.j": [0, 1, 1, 0]})
+    told = explore(sets, ["a"], ".")
+    assert told["labels"] == ["f", "j"]
+    turns = told["dialogues"][0]["turns"]
+    assert [turn["gold"] for turn in turns] == [{"said": ["f", "j"], "p": [1000, 1000]}, {"said": [], "p": [0, 0]}]
+    answers = told["dialogues"][0]["answers"]["a"]
+    assert answers == [{"said": ["f", "j"], "p": [700, 600]}, {"said": ["j"], "p": [200, 500]}]
+    assert goodness(sets).to_list() == [0.5, 0.5, 1.0, 1.0]
+    bare = explore(sets.drop(columns=["p.f", "p.j"]), ["a"], ".")["dialogues"][0]["answers"]["a"]
+    assert bare[0] == {"said": ["f", "j"], "p": [1000, 500]}
+
+
+def test_distributions_have_answers_too() -> None:
+    rows = pd.DataFrame({"dialogue": "x", "turn": [0], "row": 0, "model": "a", "t.f": 0.25, "t.j": 0.75})
+    rows = rows.assign(**{"p.f": 0.5, "p.j": 0.5})
+    dialogue = explore(rows, ["a"], ".")["dialogues"][0]
+    assert dialogue["turns"][0]["gold"] == {"said": ["j"], "p": [250, 750]}
+    assert dialogue["answers"]["a"] == [{"said": ["f"], "p": [500, 500]}]
+    assert goodness(rows).to_list() == [0.75]
+
+
+@pytest.mark.parametrize("target", ["labels.", "votes."])
+def test_targets_of_several_labels_have_their_page(tiny_table: FeatureTable, tmp_path: Path, target: str) -> None:
+    segments = tiny_table.segments.copy()
+    for label in ("anger", "joy", "neutral"):
+        segments[f"{target}{label}"] = (segments["emotion"] == label).astype(int)
+    segments[f"{target}joy"] |= segments["turn"] == 1
+    model = BoostedClassifier(n_estimators=5)
+    found = evaluate(
+        {"boosted": model},
+        FeatureTable(segments, tiny_table.blocks),
+        target=target,
+        splitter="official",
+        n_bootstrap=0,
+        return_predictions=True,
+        progress=False,
+    )
+    page = write_page(*found, tmp_path)
+    assert "boosted" in page.read_text(encoding="utf-8")
+    assert {"scores", "ranks", "cost"} <= {file.stem for file in (tmp_path / "plots").iterdir()}

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from featmer.evaluation.outcomes import PROBABILITY, is_values
+from featmer.report.answers import labels_of, mean_answers, true_answers
 from featmer.report.charts.style import colours
 from featmer.report.tracks import choose_tracks, lay_out
 from featmer.segments import KEY
@@ -28,7 +28,7 @@ def explore(
     Parameters
     ----------
     predictions : DataFrame
-        Of one part; seeds are averaged.
+        Of one part; seeds are averaged, as `featmer.report.answers.mean_answers` says.
     models : sequence of str
         Best first.
     folder : path-like
@@ -47,76 +47,48 @@ def explore(
     >>> rows = pd.DataFrame({"model": "a", "dialogue": "d", "turn": [0, 1], "row": [0, 1], "target": ["x", "y"]})
     >>> rows = rows.assign(prediction="x", **{"p.x": [0.9, 0.6], "p.y": [0.1, 0.4]})
     >>> explore(rows, ["a"], ".")["dialogues"][0]["answers"]["a"][1]
-    {'said': 'x', 'p': [600, 400]}
+    {'said': ['x'], 'p': [600, 400]}
     """
     key = [name for name in KEY if name in predictions and (table is None or name in table.segments)]
-    values = is_values(predictions["target"])
-    labels = [] if values else sorted(set(predictions["target"].astype(str)) | set(_classes(predictions)))
+    labels = labels_of(predictions)
     turns = _turns(predictions, key, table)
-    answers = _answers(predictions, models, key, labels)
+    known = predictions.drop_duplicates(key)
+    gold = dict(zip(_places(known, key), true_answers(known, labels), strict=True))
+    answers = {model: mean_answers(predictions[predictions["model"] == model], key, labels) for model in models}
     tracks = [] if table is None else choose_tracks(table)
     groups = list(turns.groupby(key[:-1], sort=True))
     corpora = turns["corpus"].nunique() if "corpus" in key else 1
     dialogues = []
     for names, rows in groups:
-        said = {model: _of_turns(found, rows, key) for model, found in answers.items()}
-        name = " ".join(map(str, names)) if corpora > 1 else str(names[-1])
-        spoken = [_turn(row, table, Path(folder)) for row in rows.to_dict("records")]
-        drawn = lay_out(tracks, rows[_ROW].to_numpy(np.int64), len(groups)) if tracks else {}
-        dialogues.append({"name": name, "turns": spoken, "answers": said, "tracks": drawn})
-    return {"models": list(answers), "labels": labels, "colours": colours(labels), "dialogues": dialogues}
+        places = _places(rows, key)
+        told = [_turn(row, table, Path(folder)) for row in rows.to_dict("records")]
+        dialogues.append(
+            {
+                "name": " ".join(map(str, names)) if corpora > 1 else str(names[-1]),
+                "turns": [{**turn, "gold": gold.get(place)} for turn, place in zip(told, places, strict=True)],
+                "answers": {model: [found.get(place) for place in places] for model, found in answers.items()},
+                "tracks": lay_out(tracks, rows[_ROW].to_numpy(np.int64), len(groups)) if tracks else {},
+            }
+        )
+    return {"models": list(models), "labels": labels, "colours": colours(labels), "dialogues": dialogues}
 
 
-def _classes(predictions: pd.DataFrame) -> list[str]:
-    return [str(name).removeprefix(PROBABILITY) for name in predictions if str(name).startswith(PROBABILITY)]
+def _places(rows: pd.DataFrame, key: list[str]) -> list[tuple[Any, ...]]:
+    return list(rows[key].itertuples(index=False, name=None))
 
 
 def _turns(predictions: pd.DataFrame, key: list[str], table: FeatureTable | None) -> pd.DataFrame:
-    """Return the turns of all dialogues that were asked about, in order, with the target where it was scored."""
+    """Return the turns of all dialogues that were asked about, in order."""
     known = predictions.drop_duplicates(key)
     if table is None:
         return known.sort_values(key, kind="stable")
-    whole = table.segments.assign(**{_ROW: np.arange(len(table))}).drop(columns="target", errors="ignore")
-    asked = whole.merge(known[key[:-1]].drop_duplicates(), on=key[:-1])
-    return asked.merge(known[[*key, "target"]], how="left", on=key).sort_values(key, kind="stable")
-
-
-def _answers(
-    predictions: pd.DataFrame, models: Sequence[str], key: list[str], labels: list[str]
-) -> dict[str, dict[Any, dict[str, Any]]]:
-    """Return, by model and turn, what was answered over all seeds."""
-    columns = [f"{PROBABILITY}{label}" for label in labels]
-    found: dict[str, dict[Any, dict[str, Any]]] = {}
-    for model in models:
-        rows = predictions[predictions["model"] == model]
-        turns = rows.groupby(key, sort=False)
-        if not labels:
-            means = turns["prediction"].mean()
-            found[model] = {place: {"said": round(value, 3)} for place, value in means.items()}
-            continue
-        shares = rows.reindex(columns=columns).groupby([rows[name] for name in key], sort=False).mean()
-        if shares.isna().all(axis=None):
-            commonest = turns["prediction"].agg(lambda said: said.astype(str).mode()[0])
-            found[model] = {place: {"said": said} for place, said in commonest.items()}
-            continue
-        shares = shares.fillna(0.0)
-        best = shares.to_numpy().argmax(axis=1)
-        mille = (1000 * shares).round().astype(int).to_numpy().tolist()
-        found[model] = {
-            place: {"said": labels[top], "p": row} for place, top, row in zip(shares.index, best, mille, strict=True)
-        }
-    return found
-
-
-def _of_turns(found: dict[Any, dict[str, Any]], rows: pd.DataFrame, key: list[str]) -> list[dict[str, Any] | None]:
-    return [found.get(tuple(place)) for place in rows[key].itertuples(index=False)]
+    whole = table.segments.assign(**{_ROW: np.arange(len(table))})
+    return whole.merge(known[key[:-1]].drop_duplicates(), on=key[:-1]).sort_values(key, kind="stable")
 
 
 def _turn(row: dict[Any, Any], table: FeatureTable | None, folder: Path) -> dict[str, Any]:
-    target = row["target"]
-    gold = None if pd.isna(target) else round(target, 3) if isinstance(target, float) else str(target)
     told = {name: str(row[name]) for name in ("speaker", "text") if pd.notna(row.get(name))}
-    return {"turn": int(row["turn"]), "gold": gold, **told, **_media(row, table, folder)}
+    return {"turn": int(row["turn"]), **told, **_media(row, table, folder)}
 
 
 def _media(row: dict[Any, Any], table: FeatureTable | None, folder: Path) -> dict[str, str]:

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from featmer.evaluation.metrics import F1_OF
-from featmer.evaluation.outcomes import is_values
 from featmer.evaluation.stats import friedman
 from featmer.report import charts
+from featmer.report.answers import kind_of
 
 # Heading and caption of each figure, in the order of the page.
 _WORDS = {
@@ -22,7 +22,7 @@ _WORDS = {
     ),
     "ranks": (
         "Critical difference",
-        "Models ranked within each {unit} by their share of right answers, seeds together, and the ranks averaged over "
+        "Models ranked within each {unit} by {goodness}, seeds together, and the ranks averaged over "
         "{n_units} {unit}s (Demšar 2006). A bar joins models that Nemenyi's test does not tell apart; {verdict}. "
         "It speaks of {unit}s such as these, not of other corpora.",
     ),
@@ -53,6 +53,14 @@ _WORDS = {
         "The score that is left as more is taken away at test. The table gives the area under each curve: the mean "
         "score over the rates.",
     ),
+}
+
+
+_GOODNESS = {
+    "labels": "their share of right answers",
+    "values": "their mean error",
+    "indicators": "their share of labels rightly said to hold or not",
+    "distributions": "the share that true and predicted distribution have in common",
 }
 
 
@@ -104,15 +112,16 @@ def make_figures(
     """
     models = [str(name) for name in board.loc[board["mean"].notna(), "model"]]
     specs: dict[str, dict[str, Any] | None] = {"scores": charts.scores_chart(board, results)}
-    said = {"unit": results["unit"].iloc[0], "n_units": len(units), "verdict": ""}
+    kind = kind_of(predictions)
+    said = {"unit": results["unit"].iloc[0], "n_units": len(units), "goodness": _GOODNESS[kind], "verdict": ""}
     if min(units.shape) >= 2:
         specs["ranks"] = charts.critical_difference_chart(units, test="nemenyi")
         said["verdict"] = _verdict(friedman(units).pvalue)
-    if is_values(predictions["target"]):
+    if results["metric"].str.startswith(F1_OF).any():
+        specs["f1_by_label"] = charts.f1_chart(results, models)
+    if kind == "values":
         specs["agreement"] = charts.agreement_chart(predictions, models)
-    else:
-        if results["metric"].str.startswith(F1_OF).any():
-            specs["f1_by_label"] = charts.f1_chart(results, models)
+    if kind == "labels":
         specs["confusion"] = charts.confusion_chart(predictions, models)
         specs["calibration"] = charts.calibration_chart(predictions, models)
         specs["risk_coverage"] = charts.risk_coverage_chart(predictions, models)

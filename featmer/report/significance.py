@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from featmer.evaluation.metrics import Metric
-from featmer.evaluation.outcomes import is_values
 from featmer.evaluation.stats import cliques, holm
 from featmer.groups import group_codes
+from featmer.report.answers import goodness
 from featmer.report.ranking import difference_pvalue
 
 _ALPHA = 0.05
@@ -80,7 +80,7 @@ def unit_scores(predictions: pd.DataFrame, models: Sequence[str], unit: str = "d
     Returns
     -------
     DataFrame of shape (n_units, n_models)
-        The share of right answers, or the mean absolute error of values made negative, over all seeds.
+        The mean of `featmer.report.answers.goodness` over rows and seeds: of labels the share of right answers.
 
     Examples
     --------
@@ -90,11 +90,7 @@ def unit_scores(predictions: pd.DataFrame, models: Sequence[str], unit: str = "d
     [[1.0, 0.0], [1.0, 1.0]]
     """
     rows = predictions[predictions["model"].isin(list(models))]
-    if is_values(rows["target"]):
-        good = -(rows["target"] - rows["prediction"]).abs()
-    else:
-        good = (rows["target"].astype(str) == rows["prediction"].astype(str)).astype(float)
-    scored = rows.assign(good=good, unit=group_codes(rows, unit))
+    scored = rows.assign(good=goodness(rows), unit=group_codes(rows, unit))
     return scored.pivot_table(index="unit", columns="model", values="good").dropna()[list(models)]
 
 

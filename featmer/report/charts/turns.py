@@ -39,7 +39,7 @@ def answers_chart(labels: Sequence[str], colours: Sequence[str]) -> dict[str, An
         values = {"x": turn, "y": quantity("value", "value"), "color": colour}
         return chart(pd.DataFrame(), "Values turn by turn.", width="container", height=180, mark=line, encoding=values)
     scale = {"domain": list(labels), "range": list(colours)}
-    share = {"field": "share", "type": "quantitative", "title": None, "axis": None, "scale": {"domain": [0, 1]}}
+    share = {"field": "share", "type": "quantitative", "title": None, "axis": None}
     place: dict[str, Any] = {
         "x": turn,
         "y": share,

@@ -10,7 +10,8 @@ const make = (tag, text = "", attributes = {}) => {
 };
 const toneOf = (label) => told.colours[told.labels.indexOf(label)] ?? "var(--muted)";
 const chosenModels = () => [...at("models").querySelectorAll("input:checked")].map((box) => box.value);
-const isWrong = (turn, answer) => told.labels.length > 0 && turn.gold !== null && answer && answer.said !== turn.gold;
+const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+const isWrong = (turn, answer) => told.labels.length > 0 && turn.gold && answer && !same(answer.said, turn.gold.said);
 
 at("models").append(...told.models.map((model, place) => {
   const box = make("input", "", { type: "checkbox", value: model });
@@ -20,10 +21,15 @@ at("models").append(...told.models.map((model, place) => {
   return label;
 }));
 
-const labelled = (label, mark) => {
-  const tag = make("span", "", { class: "said", dir: "auto" });
-  tag.style.setProperty("--tone", toneOf(label));
-  tag.append(make("span", "", { class: "tone", "aria-hidden": "true" }), `${label}`);
+const labelled = (said, mark) => {
+  const tag = make("span", "", { class: "said" });
+  if (!told.labels.length) tag.append(`${said}`);
+  for (const label of told.labels.length ? said : []) {
+    const tone = make("span", "", { class: "tone", "aria-hidden": "true" });
+    tone.style.setProperty("--tone", toneOf(label));
+    tag.append(tone, make("bdi", label));
+  }
+  if (told.labels.length && !said.length) tag.append("none");
   if (mark) tag.append(make("span", mark, { class: "mark", role: "img", "aria-label": mark === "✓" ? "right" : "wrong" }));
   return tag;
 };
@@ -46,7 +52,7 @@ const answerCell = (turn, answer) => {
   if (!answer) return cell;
   const wrong = isWrong(turn, answer);
   cell.className = wrong ? "wrong" : "";
-  cell.append(labelled(answer.said, told.labels.length && turn.gold !== null ? (wrong ? "✗" : "✓") : ""));
+  cell.append(labelled(answer.said, told.labels.length && turn.gold ? (wrong ? "✗" : "✓") : ""));
   if (answer.p) cell.append(make("span", ` ${Math.round(Math.max(...answer.p) / 10)} %`, { class: "sure" }));
   return cell;
 };
@@ -59,7 +65,7 @@ const showTurns = (dialogue, models) => {
   at("turns").tBodies[0].replaceChildren(...dialogue.turns.map((turn, place) => {
     const line = make("tr");
     const gold = make("td");
-    if (turn.gold !== null) gold.append(labelled(turn.gold, ""));
+    if (turn.gold) gold.append(labelled(turn.gold.said, ""));
     const media = make("td");
     media.append(player(turn));
     line.append(
@@ -71,17 +77,16 @@ const showTurns = (dialogue, models) => {
   }));
 };
 
-const answersOf = (dialogue, models) => dialogue.turns.flatMap((turn, place) => {
-  const gold = turn.gold === null ? [] : told.labels.length
-    ? [{ model: "gold", turn: turn.turn, label: turn.gold, share: 1 }] : [{ model: "gold", turn: turn.turn, value: turn.gold }];
-  return gold.concat(models.flatMap((model) => {
-    const answer = dialogue.answers[model][place];
-    if (!answer) return [];
-    if (!told.labels.length) return [{ model, turn: turn.turn, value: answer.said }];
-    if (!answer.p) return [{ model, turn: turn.turn, label: answer.said, share: 1 }];
-    return told.labels.map((label, column) => ({ model, turn: turn.turn, label, share: answer.p[column] / 1000 }));
-  }));
-});
+// A row of the chart for each label of an answer, or one for a value; an answer without probabilities is all of its labels.
+const charted = (model, turn, answer) => {
+  if (!answer) return [];
+  if (!told.labels.length) return [{ model, turn, value: answer.said }];
+  const shares = answer.p ?? told.labels.map((label) => (answer.said.includes(label) ? 1000 : 0));
+  return told.labels.map((label, column) => ({ model, turn, label, share: shares[column] / 1000 }));
+};
+const answersOf = (dialogue, models) => dialogue.turns.flatMap((turn, place) => [
+  ...charted("gold", turn.turn, turn.gold), ...models.flatMap((model) => charted(model, turn.turn, dialogue.answers[model][place])),
+]);
 
 const fitted = (spec, place, beside) => spec.spec
   ? { ...spec, spec: { ...spec.spec, width: Math.max(240, Math.min(760, place.clientWidth - beside)) } } : spec;
@@ -104,7 +109,7 @@ const matches = (dialogue, words, which, models) => {
   const text = [dialogue.name, ...dialogue.turns.flatMap((turn) => [turn.speaker ?? "", turn.text ?? ""])].join("\n").toLowerCase();
   if (!words.every((word) => text.includes(word))) return false;
   const answers = dialogue.turns.map((turn, place) => [turn, models.map((model) => dialogue.answers[model][place])]);
-  if (which === "differ") return answers.some(([, said]) => new Set(said.map((answer) => answer?.said)).size > 1);
+  if (which === "differ") return answers.some(([, said]) => new Set(said.map((answer) => JSON.stringify(answer?.said))).size > 1);
   if (which === "wrong") return answers.some(([turn, said]) => said.some((answer) => isWrong(turn, answer)));
   return true;
 };
