@@ -15,13 +15,14 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Perceptron
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from featmer import Block, FeatureTable, FusionClassifier
+from featmer import Block, FeatureTable, FusionClassifier, evaluate
 from featmer.baselines import BoostedClassifier, LinearClassifier, MajorityClassifier
 from featmer.calibration import METHODS, CalibratedClassifier
 from featmer.evaluation.calibration import ece, ece_per_label
@@ -376,3 +377,22 @@ def test_one_dialogue_cannot_be_divided():
     table, _ = numbered_table(n_dialogues=3)
     with pytest.raises(ValueError, match="too few dialogues"):
         CalibratedClassifier(GaussianNB()).fit(table, np.repeat(["a", "b", "c"], 4))
+
+
+def test_evaluate_compares_calibrated_models_of_several_labels():
+    rng = np.random.default_rng(0)
+    feelings = (rng.random((400, 2)) < 0.4).astype(int)
+    evidence = np.repeat(feelings + rng.standard_normal((400, 2)), 6, axis=1)  # six times the same
+    segments = pd.DataFrame({"dialogue": np.arange(400) // 4, "turn": np.arange(400) % 4})
+    segments[["labels.joy", "labels.awe"]] = feelings
+    table = FeatureTable(segments, {"text": Block(evidence, [f"text.{i}" for i in range(12)])})
+    naive = OneVsRestClassifier(GaussianNB())
+    models = {"naive": naive, "calibrated": CalibratedClassifier(naive)}
+    options = {"target": "labels.", "n_bootstrap": 20, "progress": False}
+    results = evaluate(models, table, metrics=["multilabel_ece", "multilabel_f1_macro"], **options)
+    assert not results["error"].any()
+    pooled = results[results["fold"].isna() & (results["part"] == "test")].set_index(["metric", "model"])["value"]
+    assert pooled["multilabel_ece", "calibrated"] < 0.5 * pooled["multilabel_ece", "naive"]
+    assert pooled["multilabel_f1_macro", "calibrated"] == pytest.approx(
+        pooled["multilabel_f1_macro", "naive"], abs=0.05
+    )
