@@ -235,7 +235,9 @@ def run_goemotions(options: argparse.Namespace) -> tuple[pd.DataFrame, dict[str,
 def run_meisd(options: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, dict[str, float]]]:
     """Return the leaderboard of dialogues, three folds of them."""
     table = embed_meisd(options.data, options.cache)
-    print(f"mended or left out: {table.segments.attrs.get('faults')}")
+    faults = pd.DataFrame(load_meisd(options.data / "MEISD").attrs["faults"]).fillna("")
+    counts = faults.groupby(["column", "value", "suggestion"]).size()
+    print("typed, and what it was taken for (nothing: left out):", counts.to_string(), sep="\n")
     fixed = {
         f"linear{f', {turns} turns' if turns else ''}": LinearClassifier(C=0.01, context=turns) for turns in (0, 2)
     }
