@@ -12,6 +12,7 @@ from sklearn.metrics import average_precision_score
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from featmer import Block, FeatureTable, FusionClassifier
+from featmer.collate import collate
 from featmer.estimators import label_support
 from featmer.nn import HEADS, Aligner
 from featmer.objectives import OBJECTIVES, AsymmetricLoss, BinaryCrossEntropy, ConditionalTransport, HybridLoss
@@ -199,6 +200,16 @@ def test_each_part_of_the_hybrid_loss_counts(changed, weight):
         torch.testing.assert_close(whole - without, weight * term)
 
 
+def test_without_its_terms_the_hybrid_loss_is_weighted_cross_entropy_on_its_own_layer():
+    embedding, targets = random_rows(n_rows=40)
+    targets[5:, 0] = 0
+    objective = hybrid(4, correlation_weight=0.0, contrast_weight=0.0).learn(targets)
+    plain = BinaryCrossEntropy(class_weight="balanced").double().build(4).learn(targets)
+    assert plain.weight.max() > 5
+    expected = plain.loss(objective.decode(embedding).logit(), targets, None)
+    torch.testing.assert_close(objective.loss(embedding, targets, None), expected, rtol=1e-6, atol=0)
+
+
 def test_the_contrast_brings_rows_with_like_labels_together():
     embedding, targets = random_rows(5, n_rows=30)
     embedding.requires_grad_()
@@ -383,6 +394,30 @@ def test_support_of_a_model_without_tokens_is_refused():
     table, y = two_modalities()
     with pytest.raises(ValueError, match="objective='transport'"):
         label_support(FusionClassifier(epochs=1).fit(table, y), table)
+
+
+def test_head_and_objective_agree_on_the_number_of_tokens():
+    table, y = two_modalities()
+    with pytest.raises(ValueError, match="gives 4 tokens a row, but .* takes 8"):
+        FusionClassifier(Aligner(tokens=4), objective="transport").fit(table, y)
+    with pytest.raises(ValueError, match="gives 4 tokens a row, but .* takes 1"):
+        FusionClassifier(Aligner(tokens=4)).fit(table, y)
+
+
+def test_one_token_is_the_mean_of_the_modalities_that_are_there():
+    table, _ = two_modalities()
+    head = Aligner(hidden=8).build({"audio": 3, "face": 2}, 3, ["face"]).eval()
+    both, audio, face = (head(collate(rows)) for rows in (table, hide(table, "face"), hide(table, "audio")))
+    torch.testing.assert_close(both[0], (audio[0] + face[0]) / 2)
+    torch.testing.assert_close(both[3], face[3])
+    torch.testing.assert_close(both[4], audio[4])
+
+
+def hide(table, modality):
+    """Return the table without a modality's values."""
+    block = table.blocks[modality]
+    gone = [None] * len(table) if block.is_sequence else np.full_like(block.values, np.nan)
+    return FeatureTable(table.segments, {**table.blocks, modality: Block(gone, block.names)})
 
 
 @pytest.mark.parametrize(

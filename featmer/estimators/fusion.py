@@ -258,7 +258,13 @@ class FusionEstimator(TorchEstimator):
             in_features = dict.fromkeys(self.pretraining_.sources(), self.pretraining_.hidden)
         objective = self._make_objective()
         width = objective.width(self.n_outputs_)
-        head = make_part(self.head, HEADS, Head).build(in_features, width, self.sequences_)
+        head = make_part(self.head, HEADS, Head)
+        if head.tokens not in (1, objective.tokens):
+            raise ValueError(
+                f"{head!r} gives {head.tokens} tokens a row, but {objective!r} takes {objective.tokens}; give both the "
+                f"same number: Aligner(tokens=8) and ConditionalTransport(tokens=8)."
+            )
+        head.build(in_features, width, self.sequences_)
         scaling = Standardise(in_features)
         self.module_ = nn.Sequential(scaling, head).to(self._device())
         self.objective_ = objective.build(self.n_outputs_).to(self._device())

@@ -50,6 +50,11 @@ class Head(BaseEstimator, nn.Module):
     in ``__init__`` (after ``super().__init__()``), makes layers in ``build`` and uses
     them in ``forward``; it knows no device, no file and no loss.
 
+    Attributes
+    ----------
+    tokens : int
+        Into how many vectors, of a modality or a stretch of frames each, the outputs of a row fall.
+
     Examples
     --------
     >>> from featmer.nn import Concat
@@ -57,6 +62,8 @@ class Head(BaseEstimator, nn.Module):
     >>> sum(parameter.numel() for parameter in head.parameters()) > 88 * 8
     True
     """
+
+    tokens = 1
 
     def __init__(self) -> None:
         super().__init__()

@@ -33,6 +33,7 @@ class Objective(BaseEstimator, nn.Module):
     """
 
     target: Kind
+    tokens = 1
 
     def __init__(self) -> None:
         super().__init__()
