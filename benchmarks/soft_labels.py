@@ -1,0 +1,160 @@
+"""Learn the votes on EmotionLines' dialogues of Friends as distributions, with penalties, or their majority alone.
+
+    python benchmarks/soft_labels.py --data ../shared/data/EmotionLines_Friends_votes
+
+Every utterance has five votes; its text is embedded once (all-MiniLM-L6-v2) and kept in the cache. The same fusion
+model is trained, on the official parts and with five seeds,
+
+- on the majority: the rows of which more than half of the votes agree, by cross-entropy;
+- on all votes, by cross-entropy with their shares;
+- with the penalisation matrix on top, 0.2, 0.5 and 0.8 of it;
+
+each of them also with class weights by effective numbers. Of each the variant with the best macro F1 above an equal
+share on the validation part is taken, and scored on all test rows and on those with a majority. The p-values are of
+whole dialogues resampled, two-sided, against the majority's model, Holm-corrected over a table. Who voted is not in the
+data, so that models of single raters cannot be trained on it; ``tests/test_soft_objectives.py`` has them on raters of
+known bias.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from featmer import FusionClassifier, LinearClassifier, SentenceEmbedding, evaluate, extract
+from featmer.corpora import load_emotionlines
+from featmer.evaluation.metrics import find_metric
+from featmer.evaluation.outcomes import Outcomes
+from featmer.evaluation.stats import holm, paired_bootstrap
+from featmer.labels import aggregate_votes
+from featmer.objectives import CrossEntropy, SoftCrossEntropy
+
+CHOSEN_BY = "soft_f1_macro"
+SOFT_METRICS = ("kld", "jsd", "soft_f1_macro", "soft_f1_weighted")
+HARD_METRICS = ("f1_weighted", "f1_macro")
+PENALTIES = (0.2, 0.5, 0.8)
+WEIGHTS = (None, "effective")
+
+
+class Majority(ClassifierMixin, BaseEstimator):
+    """Learn the rows of which more than half of the votes agree, and no others."""
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def fit(self, X: Any, y: pd.DataFrame, validation: Any = None) -> Self:
+        """Train on a table and the shares of its votes."""
+        self.classes_ = np.array(y.columns)
+        further = {} if validation is None else {"validation": _with_majority(*validation)}
+        self.model_ = self.estimator.fit(*_with_majority(X, y), **further)
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of each label of the votes."""
+        given = pd.DataFrame(self.model_.predict_proba(X), columns=self.model_.classes_)
+        return given.reindex(columns=self.classes_, fill_value=0.0).to_numpy()
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the likeliest label."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+def _with_majority(X: Any, y: pd.DataFrame) -> tuple[Any, NDArray[Any]]:
+    targets = aggregate_votes(y.to_numpy(), rule="majority", form="hard", labels=y.columns)
+    return X[np.flatnonzero(targets.kept)], targets.values.to_numpy()
+
+
+def variants() -> dict[str, dict[str, Any]]:
+    """Return the models of each way to train, by what is varied."""
+
+    def fusion(objective: Any) -> FusionClassifier:
+        return FusionClassifier(objective=objective, epochs=30, patience=4, batch_size=256, device="cpu")
+
+    def soft(**options: Any) -> FusionClassifier:
+        return fusion(SoftCrossEntropy(**options))
+
+    return {
+        "majority": {f"{w}": Majority(fusion(CrossEntropy(class_weight=w))) for w in WEIGHTS},
+        "soft": {f"{w}": soft(class_weight=w) for w in WEIGHTS},
+        "penalised": {f"{p}, {w}": soft(penalty=p, class_weight=w) for p in PENALTIES for w in WEIGHTS},
+    }
+
+
+def best_variants(results: pd.DataFrame) -> dict[str, str]:
+    """Return the variant of each way to train that is best on the validation part, by its model's name."""
+    rows = results[
+        (results["part"] == "valid") & (results["metric"] == CHOSEN_BY) & results["model"].str.contains(": ")
+    ]
+    scores = rows.groupby("model")["value"].mean()
+    return scores.groupby(scores.index.str.split(": ").str[0]).idxmax().to_dict()
+
+
+def hardened(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with a majority, as targets and predictions of one label."""
+    true, said = (predictions.filter(regex=rf"^{kind}\.") for kind in "tp")
+    kept = (true.max(axis=1) > 0.5).to_numpy()
+    place = predictions[["model", "seed", "fold", "dialogue", "turn", "row"]]
+    names = {"target": true.idxmax(axis=1).str[2:], "prediction": said.idxmax(axis=1).str[2:]}
+    return place.assign(**names)[kept]
+
+
+def compare(answers: dict[str, pd.DataFrame], metrics: tuple[str, ...], against: str, n_resamples: int) -> pd.DataFrame:
+    """Return the mean score of each model with the p-value of its difference from one of them."""
+    others = [name for name in answers if name != against]
+    table = pd.DataFrame(index=list(answers))
+    for metric in metrics:
+        found = [paired_bootstrap(metric, answers[name], answers[against], n_resamples=n_resamples) for name in others]
+        base = _mean_score(metric, answers[against])
+        table[metric] = pd.Series(
+            {against: base, **{n: base + c.difference for n, c in zip(others, found, strict=True)}}
+        )
+        table[f"p {metric}"] = pd.Series(holm([each.pvalue for each in found]), index=others)
+    return table
+
+
+def _mean_score(metric: str, rows: pd.DataFrame) -> float:
+    return float(np.mean([find_metric(metric).score(Outcomes.of_frame(run)) for _, run in rows.groupby("seed")]))
+
+
+def main() -> None:
+    """Print what was chosen and two tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, default=Path("featmer-output/cache"))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--resamples", type=int, default=2000)
+    arguments = parser.parse_args()
+    table, _ = extract(load_emotionlines(arguments.data), [SentenceEmbedding()], cache=arguments.cache)
+    models = {f"{way}: {name}": model for way, each in variants().items() for name, model in each.items()}
+    options = {"target": "votes.", "splitter": "official", "n_bootstrap": 0, "return_predictions": True}
+    results, predictions = evaluate(models, table, seeds=range(arguments.seeds), metrics=SOFT_METRICS, **options)
+    linear = {"linear majority": Majority(LinearClassifier()), "linear soft": LinearClassifier()}
+    beside = evaluate(linear, table, seeds=[0], metrics=SOFT_METRICS, **options)[0]
+    print("\nvariants, mean over seeds\n", _means(pd.concat([results, beside])).round(4).to_string())
+    chosen = best_variants(results)
+    print("\nchosen on the validation part:", chosen)
+    test = predictions[predictions["part"] == "test"]
+    answers = {way: test[test["model"] == model] for way, model in chosen.items()}
+    ways = {way: answers[way] for way in ("majority", "soft", "penalised")}
+    print("\nall test rows\n", compare(ways, SOFT_METRICS, "majority", arguments.resamples).round(4).to_string())
+    agreed = {way: rows[(rows.filter(regex=r"^t\.").max(axis=1) > 0.5)] for way, rows in ways.items()}
+    print("\ntest rows with a majority, by their votes")
+    print(compare(agreed, SOFT_METRICS, "majority", arguments.resamples).round(4).to_string())
+    hard = {way: hardened(rows) for way, rows in ways.items()}
+    print("\ntest rows with a majority, by their label")
+    print(compare(hard, HARD_METRICS, "majority", arguments.resamples).round(4).to_string())
+
+
+def _means(results: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a model, a column a part and metric."""
+    return results.pivot_table(index="model", columns=["part", "metric"], values="value", aggfunc="mean", sort=False)
+
+
+if __name__ == "__main__":
+    main()
