@@ -27,7 +27,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from featmer import FusionClassifier, LinearClassifier, SentenceEmbedding, evaluate, extract
+from featmer import FusionClassifier, SentenceEmbedding, evaluate, extract
+from featmer.baselines import LinearClassifier
 from featmer.corpora import load_emotionlines
 from featmer.evaluation.metrics import find_metric
 from featmer.evaluation.outcomes import Outcomes

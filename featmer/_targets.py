@@ -70,11 +70,17 @@ def encode_classes(y: ArrayLike | None, n_rows: int, prefer: str = "indicators")
     """
     if prefer == "ratings":
         return _encode_ratings(y, n_rows)
+    raw = np.asarray(y)
+    if raw.ndim == 2 and raw.shape[1] > 1 and raw.dtype.kind not in "biuf":
+        raise ValueError(
+            f"y has shape {raw.shape} and holds other things than numbers; expected {_FORMS}. What several raters "
+            f"said is for FusionClassifier(objective='raters'), or for featmer.labels.count_votes and aggregate_votes."
+        )
     given = _check_target(y, n_rows)
     if given.ndim == 1 or given.shape[1:] == (1,):
         return ClassTargets("labels", *encode_labels(y, n_rows))
-    if given.ndim != 2 or given.dtype.kind not in "biuf":
-        raise ValueError(f"y has shape {given.shape} and type {given.dtype}; expected {_FORMS}.")
+    if given.ndim != 2:
+        raise ValueError(f"y has shape {given.shape}; expected {_FORMS}.")
     values = given.astype(np.float64)
     kinds = []
     if np.isin(values, (0.0, 1.0)).all():

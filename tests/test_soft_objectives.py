@@ -331,3 +331,9 @@ def test_only_a_model_of_raters_tells_what_raters_say():
         FusionClassifier(epochs=1).fit(X, y).predict_raters(X)
     with pytest.raises(ValueError, match="how many raters"):
         RaterHeads().width(3)
+
+
+def test_ratings_given_to_another_objective_say_what_they_are_for():
+    ratings = pd.DataFrame({"Ann": ["joy", "fear"], "Bob": ["joy", None]})
+    with pytest.raises(ValueError, match="objective='raters'.*count_votes"):
+        FusionClassifier().fit(np.zeros((2, 1)), ratings)
