@@ -16,9 +16,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     "_checks", "_isolation", "_parallel", "_resources", "_saving", "_nested", "decisions", "groups", "segments",
     "labels", "table", "transcripts", "alignment", "descriptions", "media", "corpora", "demo", "extractors", "cache",
-    "extraction", "context", "transductive", "_targets", "_tasks", "_deciding", "_estimator", "_parts", "collate",
-    "nn", "objectives", "training", "_torch_estimator", "pretraining", "estimators", "baselines", "evaluation",
-    "calibration", "explain", "report", "__init__",
+    "extraction", "context", "transductive", "missing", "_targets", "_tasks", "_deciding", "_estimator", "_parts",
+    "collate", "nn", "objectives", "training", "_torch_estimator", "pretraining", "estimators", "baselines",
+    "evaluation", "calibration", "explain", "report", "__init__",
 ]  # fmt: skip
 
 FORBIDDEN = {

@@ -6,6 +6,7 @@ from featmer.evaluation.identity import digest
 from featmer.evaluation.leaks import find_leaks
 from featmer.evaluation.metrics import METRICS, Metric
 from featmer.evaluation.protocol import evaluate
+from featmer.evaluation.robustness import auilc, selection_gap
 from featmer.evaluation.splits import (
     SPLITTERS,
     ByDialogue,
@@ -32,6 +33,7 @@ __all__ = [
     "Metric",
     "Official",
     "RandomRows",
+    "auilc",
     "check_disjoint",
     "confidence_report",
     "digest",
@@ -40,4 +42,5 @@ __all__ = [
     "forgetting",
     "group_report",
     "risk_coverage",
+    "selection_gap",
 ]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from joblib import delayed
 from sklearn.dummy import DummyRegressor
@@ -17,9 +18,10 @@ from featmer._parallel import side_by_side
 from featmer.evaluation.identity import digest, name_of, versions
 from featmer.evaluation.leaks import warn_of_leaks
 from featmer.evaluation.metrics import Metric, find_metrics
-from featmer.evaluation.runs import Run, Task, perform, score_all_folds
+from featmer.evaluation.runs import VARIANTS, Run, Task, perform, score_all_folds
 from featmer.evaluation.splits import make_splits, unit_of
 from featmer.evaluation.targets import Target
+from featmer.missing import Condition
 from featmer.table import FeatureTable
 
 logger = logging.getLogger(__name__)
@@ -67,6 +69,8 @@ def evaluate(
     cache: str | os.PathLike[str] | None = None,
     return_predictions: bool = False,
     progress: bool = True,
+    conditions: Mapping[str, Condition | Iterable[Condition]] | None = None,
+    audit: bool = False,
 ) -> pd.DataFrame | tuple[pd.DataFrame, pd.DataFrame]:
     """Fit and score several models on the same folds and seeds.
 
@@ -106,13 +110,21 @@ def evaluate(
         Also return every prediction.
     progress : bool, default=True
         Show a bar.
+    conditions : dict of str to Condition or list of Condition, default=None
+        How the test rows are to be seen too, such as ``{"no audio": Missing("audio"), "noise": Noise().at(RATES)}``
+        of `featmer.missing`. Models are not fitted again; what they answer then is scored in rows of its own.
+    audit : bool, default=False
+        Also fit every model that takes validation rows with the test rows as these, as papers do that pick an epoch or
+        a threshold by its test score. What comes of it is marked and changes nothing else; see `selection_gap`.
 
     Returns
     -------
     results : DataFrame
         A row a model, fold, seed, part ("valid", "test") and metric: ``value`` with its 95 % interval ``low`` to
         ``high``, rows, costs, digests and versions. Where there are several folds, rows whose ``fold`` is missing
-        score the answers of all folds together. A model that failed has NaN and its reason in ``error``.
+        score the answers of all folds together. A model that failed has NaN and its reason in ``error``. With
+        ``conditions``, ``condition`` is the name of one, empty for rows as they are, and ``rate`` how much of it; with
+        ``audit``, ``selection`` is "test" where test rows chose, else "valid".
     predictions : DataFrame
         With ``return_predictions``: a row an utterance and run, with ``target``, ``prediction`` and ``p.<class>``; of
         several labels a row with ``t.<label>``, what is true, ``p.<label>`` and, of "labels.", ``d.<label>``, what the
@@ -139,7 +151,15 @@ def evaluate(
         raise TypeError(f"Got {type(table).__name__}, expected a FeatureTable: FeatureTable(segments, blocks).")
     wanted = Target.of(table.segments, target)
     models = _with_baseline(models, wanted.kind)
-    task = Task.of(table, wanted, _find_metrics(metrics, wanted, target), n_bootstrap, unit_of(splitter))
+    task = Task.of(
+        table,
+        wanted,
+        _find_metrics(metrics, wanted, target),
+        n_bootstrap,
+        unit=unit_of(splitter),
+        conditions=_name_each(conditions or {}, table),
+        audit=audit,
+    )
     splits = make_splits(splitter, table.segments, wanted.strata())
     warn_of_leaks(table, splits, wanted.strata())
     seeds = tuple(seeds)
@@ -163,7 +183,7 @@ def evaluate(
         scores.append(score_all_folds(task, runs, done))
     results = pd.concat([frame.astype({"fold": "Int64"}) for frame in scores], ignore_index=True).assign(**common)
     results["model_digest"] = results["model"].map({name: digest(model) for name, model in models.items()})
-    results = results[list(COLUMNS)]
+    results = results[[*COLUMNS, *(name for name in VARIANTS if name in results)]]
     if not return_predictions:
         return results
     answers = [predictions for _, predictions in done if len(predictions)]
@@ -186,6 +206,22 @@ def _perform_all(
             logger.warning("%s failed on fold %d with seed %d: %s", run.model, run.fold, run.seed, reason)
         done.append(outcome)
     return done
+
+
+def _name_each(
+    conditions: Mapping[str, Condition | Iterable[Condition]], table: FeatureTable
+) -> tuple[tuple[str, Condition], ...]:
+    """Return every condition beside its name; one that does not fit the table says so before any model is fitted."""
+    named = []
+    for name, given in conditions.items():
+        if not name:
+            raise ValueError("A condition needs a name: rows as they are have none.")
+        named += [(name, each) for each in ([given] if isinstance(given, Condition) else given)]
+    for name, condition in named:
+        if np.isnan(condition.mean_rate()):
+            raise ValueError(f"Condition {name!r} draws its rates, as for training; give the rate to test at.")
+        condition.apply(table[:1])
+    return tuple(named)
 
 
 def _with_baseline(models: Any, kind: str) -> dict[str, Any]:

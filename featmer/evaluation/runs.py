@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,21 @@ from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
 from featmer._saving import write_whole
+from featmer.evaluation._costs import count_parameters, forget_peak_memory, peak_memory_mb
 from featmer.evaluation.identity import content_of, digest, versions
 from featmer.evaluation.metrics import Metric
 from featmer.evaluation.outcomes import Outcomes
 from featmer.evaluation.splits import Rows, Split
 from featmer.evaluation.stats import cluster_bootstrap, interval
 from featmer.evaluation.targets import Target
+from featmer.missing import Condition
 from featmer.table import FeatureTable
 
 logger = logging.getLogger(__name__)
 
 PARTS = ("valid", "test")
 COSTS = ("fit_seconds", "epoch_seconds", "predict_seconds", "peak_memory_mb", "parameters")
+VARIANTS = ("condition", "rate", "selection")  # columns that tell answers of one part and run apart
 _PLACE = ("corpus", "dialogue", "turn", "speaker")
 # All that a model may know of an utterance beside its features; labels are none of these.
 _KNOWN_COLUMNS = (*_PLACE, "start", "end", "audio", "video", "text", "split")
@@ -49,6 +53,10 @@ class Task:
         Resamples for the intervals; 0 leaves the intervals out.
     unit : {"dialogue", "speaker"}, default="dialogue"
         What is resampled.
+    conditions : tuple of (str, Condition), default=()
+        Further answers to score: those about test rows as they are under each condition.
+    audit : bool, default=False
+        Whether to fit once more with the test rows for validation, and score that as what it is.
 
     Examples
     --------
@@ -65,16 +73,18 @@ class Task:
     metrics: tuple[Metric, ...]
     n_bootstrap: int
     unit: str = "dialogue"
+    conditions: tuple[tuple[str, Condition], ...] = ()
+    audit: bool = False
 
     @classmethod
     def of(
-        cls, table: FeatureTable, target: Target, metrics: tuple[Metric, ...], n_bootstrap: int, unit: str = "dialogue"
+        cls, table: FeatureTable, target: Target, metrics: tuple[Metric, ...], n_bootstrap: int, **more: Any
     ) -> Task:
         """Take the target out of a table, with all other labels."""
         segments = table.segments
         columns = [name for name in segments.columns if name in _KNOWN_COLUMNS]
         bare = FeatureTable(segments[columns], table.blocks, provenance=table.provenance)
-        return cls(bare, target, metrics, n_bootstrap, unit)
+        return cls(bare, target, metrics, n_bootstrap, **more)
 
     def labelled(self, rows: Rows) -> tuple[FeatureTable, Any]:
         """Return the rows that have a target, as X and y."""
@@ -91,6 +101,8 @@ class Task:
                 "metrics": [metric.name for metric in self.metrics],
                 "n_bootstrap": [self.n_bootstrap, self.unit],
                 "versions": versions(),
+                **({"conditions": self.conditions} if self.conditions else {}),
+                **({"audit": True} if self.audit else {}),
             }
         )
 
@@ -218,10 +230,11 @@ def _try(task: Task, run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
         predictions, costs = _predict(task, run)
         scores = pd.DataFrame(_score(task, predictions))
     except Exception as error:
-        logger.debug("%s failed", run.model, exc_info=True)
-        reason = f"{type(error).__name__}: {error}"
-        scores = pd.DataFrame([_no_score(part, metric, 0, reason) for part in PARTS for metric in task.metrics])
+        scores = _failed(task, run, error, PARTS)
         predictions, costs = pd.DataFrame(), (np.nan,) * len(COSTS)
+    else:
+        if task.audit:
+            scores, predictions = _audited(task, run, scores, predictions)
     measures: dict[str, Any] = {
         "n_train_rows": int(task.target.known[run.split.train].sum()),
         "n_left_out": int((~task.target.known[np.concatenate(run.split)]).sum()),
@@ -231,8 +244,30 @@ def _try(task: Task, run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
     return scores.assign(**measures), predictions
 
 
+def _audited(
+    task: Task, run: Run, scores: pd.DataFrame, predictions: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Put beside what was scored what it would have been, had the fit watched the test rows, and mark it as that."""
+    scores, predictions = scores.assign(selection="valid"), predictions.assign(selection="valid")
+    if not has_fit_parameter(run.estimator, "validation"):  # it selects nothing
+        return scores, predictions
+    try:
+        answers = _answer(task, _fit(task, run, "test"), "test", run.split.test).assign(selection="test")
+        picked = pd.DataFrame(_score(task, answers))
+    except Exception as error:
+        picked, answers = _failed(task, run, error, ("test",)).assign(selection="test"), pd.DataFrame()
+    join = partial(pd.concat, ignore_index=True)
+    return join([scores, picked]), join([predictions, answers])
+
+
+def _failed(task: Task, run: Run, error: Exception, parts: Iterable[str]) -> pd.DataFrame:
+    logger.debug("%s failed", run.model, exc_info=True)
+    reason = f"{type(error).__name__}: {error}"
+    return pd.DataFrame([_no_score(part, metric, 0, reason) for part in parts for metric in task.metrics])
+
+
 def _predict(task: Task, run: Run) -> tuple[pd.DataFrame, tuple[float, ...]]:
-    _forget_peak_memory()
+    forget_peak_memory()
     start = time.perf_counter()
     model = _fit(task, run)
     fitted = time.perf_counter()
@@ -242,80 +277,60 @@ def _predict(task: Task, run: Run) -> tuple[pd.DataFrame, tuple[float, ...]]:
         fitted - start,
         float(getattr(model, "seconds_per_epoch_", np.nan)),
         predicted - fitted,
-        _peak_memory_mb(),
-        _count_parameters(model),
+        peak_memory_mb(),
+        count_parameters(model),
     )
+    if task.conditions:
+        parts = [part.assign(condition="", rate=0.0) for part in parts]
+        parts += [_answer(task, model, "test", run.split.test, *named) for named in task.conditions]
     return pd.concat([part for part in parts if len(part)], ignore_index=True), costs
 
 
-def _fit(task: Task, run: Run) -> Any:
+def _fit(task: Task, run: Run, watched: str = "valid") -> Any:
     model = clone(run.estimator)
     seeds = [name for name in model.get_params() if name.split("__")[-1] == "random_state"]
     model.set_params(**dict.fromkeys(seeds, run.seed))
     X, y = task.labelled(run.split.train)
-    if task.target.known[run.split.valid].any() and has_fit_parameter(model, "validation"):
-        return model.fit(X, y, validation=task.labelled(run.split.valid))
+    rows = getattr(run.split, watched)
+    if task.target.known[rows].any() and has_fit_parameter(model, "validation"):
+        return model.fit(X, y, validation=task.labelled(rows))
     return model.fit(X, y)
 
 
-def _answer(task: Task, model: Any, part: str, rows: Rows) -> pd.DataFrame:
+def _answer(
+    task: Task, model: Any, part: str, rows: Rows, name: str = "", condition: Condition | None = None
+) -> pd.DataFrame:
     """Ask for every row, for a dialogue is a context; keep the answers that can be scored."""
     known = task.target.known[rows]
     if not known.any():
         return pd.DataFrame()
-    table = task.table[rows]
+    table = task.table[rows] if condition is None else condition.apply(task.table[rows])
     columns = [column for column in _PLACE if column in table.segments]
     place = table.segments[columns].reset_index(drop=True).assign(part=part, row=rows)
+    if condition is not None:
+        place = place.assign(condition=name, rate=condition.mean_rate())
     answers = pd.concat([place, task.target.ask(model, table, rows)], axis=1)
     return answers[known]
 
 
 def _score(task: Task, predictions: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    for part, rows in predictions.groupby("part", sort=False):
+    keys = ["part", *(name for name in VARIANTS if name in predictions)]
+    for (part, *variant), rows in predictions.groupby(keys, sort=False, dropna=False):
+        marks = dict(zip(keys[1:], variant, strict=True))
         outcomes = Outcomes.of_frame(rows)
         for metric in task.metrics:
             if metric.wants_probabilities and outcomes.probabilities is None:
-                yield _no_score(part, metric, len(rows), "no predict_proba")
+                yield {**_no_score(part, metric, len(rows), "no predict_proba"), **marks}
             else:
                 draws = cluster_bootstrap(metric, rows, by=task.unit, n_resamples=task.n_bootstrap)
                 low, high = interval(draws)
                 scored = {"value": metric.score(outcomes), "low": low, "high": high}
-                yield {**_no_score(part, metric, len(rows), ""), **scored}
+                yield {**_no_score(part, metric, len(rows), ""), **scored, **marks}
 
 
 def _no_score(part: Any, metric: Metric, n_rows: int, error: str) -> dict[str, Any]:
     empty = dict.fromkeys(("value", "low", "high"), np.nan)
     return {"part": part, "metric": metric.name, **empty, "n_rows": n_rows, "error": error}
-
-
-def _count_parameters(model: Any) -> float:
-    """Return the number of learned weights, where a model tells it; those of a pipeline's steps add up."""
-    if hasattr(model, "named_steps"):
-        counts = [_count_parameters(step) for step in model.named_steps.values()]
-        return float(np.nansum(counts)) if np.isfinite(counts[-1]) else np.nan
-    if hasattr(model, "n_parameters_"):
-        return float(model.n_parameters_)
-    if hasattr(model, "coef_"):
-        return float(np.size(model.coef_) + np.size(model.intercept_))
-    return np.nan
-
-
-def _forget_peak_memory() -> None:
-    """Ask Linux to measure this process's peak memory from now on."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
-
-
-def _peak_memory_mb() -> float:
-    """Return the largest resident memory of this process since it was last reset; NaN where the system is not Linux."""
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        return np.nan
-    sizes = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-    return int(sizes["VmHWM"].split()[0]) / 1024
 
 
 def _beside(path: Path) -> Path:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from featmer.evaluation import auilc
+
 COLUMNS = ("condition", "rate", "selection")
 _AUDIT = "test"
 
@@ -110,10 +112,7 @@ def areas_of(curves: pd.DataFrame) -> pd.DataFrame:
     """
     found = []
     for (model, condition), line in curves.dropna(subset="value").groupby(["model", "condition"], sort=False):
-        steps = line["rate"].diff().iloc[1:]
-        heights = line["value"].rolling(2).mean().iloc[1:]
-        mean = (steps * heights).sum() / steps.sum() if steps.sum() > 0 else line["value"].mean()
-        found.append((model, condition, mean))
+        found.append((model, condition, auilc(line["rate"], line["value"])))
     areas = pd.DataFrame(found, columns=["model", "condition", "area"])
     return areas.pivot_table(index="model", columns="condition", values="area", sort=False)
 
