@@ -11,6 +11,7 @@ from sklearn.metrics import cohen_kappa_score, f1_score
 from featmer.evaluation import METRICS, Metric
 from featmer.evaluation.metrics import find_metric
 from featmer.evaluation.stats import (
+    _runs,
     approximate_randomisation,
     cluster_bootstrap,
     corrected_t_test,
@@ -77,6 +78,20 @@ def test_sums_equal_a_plain_loop(name: str) -> None:
     swaps = [approximate_randomisation(metric, first, second, n_resamples=40) for metric in (name, without_sums(name))]
     assert swaps[0].pvalue == swaps[1].pvalue
     assert swaps[0].difference == pytest.approx(swaps[1].difference)
+
+
+def test_what_fits_into_memory_at_once_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (answers(np.random.default_rng(seed)) for seed in (1, 2))
+
+    def drawn() -> list:
+        tests = (paired_bootstrap, approximate_randomisation)
+        return [cluster_bootstrap("uar", first, n_resamples=50).tolist()] + [
+            test("uar", first, second, n_resamples=50) for test in tests
+        ]
+
+    at_once = drawn()
+    monkeypatch.setattr(_runs, "_CELLS_AT_ONCE", 100)  # eight resamples of twelve dialogues
+    np.testing.assert_equal(drawn(), at_once)
 
 
 def test_the_bootstrap_draws_whole_dialogues() -> None:

@@ -268,6 +268,7 @@ def test_what_can_be_detected_fits_what_is_needed() -> None:
     again = power_analysis("f1_weighted", first, second, difference=detectable)
     assert again.n_needed == pytest.approx(again.n_groups)
     assert power_analysis("f1_weighted", first, first).n_needed == np.inf
+    assert power_analysis("f1_weighted", first, second, difference=0).at(100) == pytest.approx(0.05)  # both tails
     with pytest.raises(ValueError, match="power 80"):
         power_analysis("f1_weighted", first, second, power=80)
 
