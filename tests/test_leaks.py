@@ -74,6 +74,8 @@ def test_neighbouring_segments_of_one_file() -> None:
     assert "film.mp4 from 180 s on" in found[0].evidence
     assert leaks(make({**times, "end": np.arange(100) * 3.0 + 1.0})) == []  # two seconds apart
     assert leaks(make({**times, "video": [f"{part}.mp4" for part in PARTS]})) == []
+    by_corpus = make({**times, "corpus": PARTS})
+    assert leaks(by_corpus) == []  # a file of that name in each corpus
     whole = leaks(make({"audio": np.where(np.arange(100) < 70, "a.wav", None)}))  # without times: the whole file
     assert [(leak.kind, leak.parts) for leak in whole] == [("neighbours", "train and valid")]
 
@@ -87,7 +89,8 @@ def test_a_validation_part_that_is_the_test_part() -> None:
     assert leaks(make({"text": [f"line {i}" for i in range(100)]}, values)) == []  # the words differ
     values[85:] += 1e-12
     assert leaks(make(values=values)) == []  # a quarter are copies
-    assert leaks(make(values=np.zeros((100, 1)))) == []  # the same everywhere tells nothing
+    assert leaks(make(values=np.arange(100.0)[:, None] % 10)) == []  # what is often the same tells nothing
+    assert leaks(make(values=np.full((100, 1), np.nan))) == []
     sequences = [np.full((2, 1), i % 80, float) for i in range(60)] + [
         np.full((2, 1), 100.0 + i % 20) for i in range(40)
     ]
@@ -143,6 +146,8 @@ def test_test_labels_are_not_looked_at() -> None:
     target = labels()
     values[60:, 1] = pd.factorize(target)[0][60:]  # tells the label in valid and test rows only
     assert leaks(make(values=values), target) == []
+    values[:60, 1], values[60:, 1] = pd.factorize(target)[0][:60], 0.5  # and in training rows only
+    assert [leak.kind for leak in leaks(make(values=values), target)] == ["feature"]
 
 
 def test_what_evaluate_says(caplog: pytest.LogCaptureFixture) -> None:

@@ -196,12 +196,12 @@ def _timed(segments: pd.DataFrame, medium: str) -> pd.DataFrame:
     return pd.DataFrame({"file": file, "start": start.fillna(0.0), "end": end.fillna(np.inf)})
 
 
-def _copies(digests: NDArray[np.uint64], pair: _Pair) -> Iterator[Leak]:
+def _copies(digests: NDArray[np.unsignedinteger], pair: _Pair) -> Iterator[Leak]:
     """Find parts that are copies of each other: rows that are there once in either."""
     once = []
     for rows in pair.rows:
         values, counts = np.unique(digests[rows], return_counts=True)
-        once.append(values[(counts == 1) & (values != 0)])
+        once.append(values[counts == 1])
     copied = np.intersect1d(*once)
     smaller = int(len(pair.rows[0]) > len(pair.rows[1]))
     n_rows = len(pair.rows[smaller])
@@ -211,18 +211,17 @@ def _copies(digests: NDArray[np.uint64], pair: _Pair) -> Iterator[Leak]:
         yield pair.leak("copies", len(copied), evidence, "Find out which of the two parts was overwritten.")
 
 
-def _digests(table: FeatureTable) -> NDArray[np.uint64]:
-    """Return a fingerprint of each row's features and text; 0 where it has neither."""
-    columns = {}
-    absent = np.ones(len(table), bool)
-    for name, block in table.blocks.items():
-        columns[name] = [hash(np.ascontiguousarray(values).tobytes()) for values in block.values]
-        absent &= block.missing
+def _digests(table: FeatureTable) -> NDArray[np.unsignedinteger]:
+    """Return a fingerprint of each row's features and text."""
+    columns = {
+        name: [hash(np.ascontiguousarray(values).tobytes()) for values in block.values]
+        for name, block in table.blocks.items()
+    }
     if "text" in table.segments:
         columns["text"] = [hash(text) if isinstance(text, str) else 0 for text in table.segments["text"]]
-        absent &= np.array(columns["text"]) == 0
-    digests = pd.util.hash_pandas_object(pd.DataFrame(columns, range(len(table))), index=False).to_numpy(np.uint64)
-    return np.where(absent, np.uint64(0), digests)
+    return np.asarray(
+        pd.util.hash_pandas_object(pd.DataFrame(columns, range(len(table))), index=False), dtype=np.uint64
+    )
 
 
 def _telling(table: FeatureTable, train: NDArray, target: pd.Series) -> Iterator[Leak]:

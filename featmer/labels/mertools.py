@@ -106,4 +106,4 @@ def _read_forms(path: Path) -> dict[str, list[str]]:
 def _add(found: dict[str, list[str]], words: Iterable[str], target: str) -> None:
     for word in words:
         if word.strip():
-            found.setdefault(word.strip().casefold(), []).append(target)
+            found.setdefault(word.strip(), []).append(target)
