@@ -177,6 +177,10 @@ def test_columns_of_a_teacher_are_matched_by_name():
     wrong = swapped.to_numpy()  # without names they go by the order of classes_: fear, joy
     predicted = model.fit(X, {"emotion": y}, teachers={"emotion": wrong}).predict(X)
     assert (predicted["emotion"] == y).mean() < 0.5
+    joy_first = FusionClassifier(random_state=0, **SMALL).fit(X, 0.9 * swapped + 0.05)
+    assert joy_first.classes_.tolist() == ["joy", "fear"]
+    predicted = model.fit(X, {"emotion": y}, teachers={"emotion": joy_first}).predict(X)
+    assert (predicted["emotion"] == y).mean() > 0.95
     other = LogisticRegression().fit(X, y)
     assert model.fit(X, {"emotion": y}, teachers={"emotion": other}).predict_proba(X)["emotion"].shape == (200, 2)
 

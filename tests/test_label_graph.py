@@ -146,6 +146,9 @@ def test_without_neighbours_each_label_is_read_by_itself():
         torch.nn.functional.leaky_relu(torch.nn.functional.normalize(embeddings) @ alone.first, 0.2) @ alone.second
     )
     torch.testing.assert_close(alone.readout(rows), rows @ vectors.T)
+    graph, nodes = joined.adjacency, joined.nodes.clone()  # both convolutions of the paper go along the graph
+    spread = graph @ torch.nn.functional.leaky_relu(graph @ nodes @ alone.first, 0.2) @ alone.second
+    torch.testing.assert_close(joined.readout(rows), rows @ spread.T)
     assert not torch.allclose(joined.readout(rows), rows @ vectors.T, atol=0.01)
     with torch.no_grad():
         alone.nodes[0], joined.nodes[0] = 0.0, 0.0
