@@ -16,9 +16,8 @@ from featmer.corpora import (
     CORPORA,
     convert_mmsa,
     load_ch_sims,
-    load_ch_sims_features,
+    load_mmsa_features,
     load_mosei,
-    load_mosei_features,
     load_mosi_mmsa,
 )
 from featmer.segments import SegmentsError
@@ -79,11 +78,11 @@ def test_a_pickle_becomes_a_table(tmp_path: Path, aligned: bool, protocol: int) 
     assert segments["polarity"].tolist()[:3] == ["negative", "neutral", "positive"]
     assert segments["text"].iloc[0] == "said -a_b$_$1"
 
-    audio = load_mosei_features(tmp_path / "MOSEI", segments.iloc[[1, 0]], "audio")
+    audio = load_mmsa_features(tmp_path / "MOSEI", segments.iloc[[1, 0]], "audio")
     assert audio.names[0] == "audio.mmsa.000"
     assert audio.lengths.tolist() == [2, 1]
     np.testing.assert_array_equal(audio.values[0], [[np.nan, 3, 4, 5, 6], [2, 3, 4, 5, 6]])
-    face = load_mosei_features(tmp_path / "MOSEI", segments, "face")
+    face = load_mmsa_features(tmp_path / "MOSEI", segments, "face")
     assert face.missing.tolist() == [False, False, True, False, False, False]
     assert face.reasons[2] == "no frames in MMSA's features"
     assert table.blocks["text"].lengths.tolist() == [1, 2, 3, 1, 1, 2]
@@ -113,7 +112,7 @@ def test_ch_sims_has_a_sentiment_for_each_modality(tmp_path: Path) -> None:
         pytest.approx(0.5),
         pytest.approx(1 / 3),
     ]
-    assert load_ch_sims_features(tmp_path, segments, "text").n_rows == 6
+    assert load_mmsa_features(tmp_path, segments, "text").n_rows == 6
 
 
 class Attack:
@@ -225,7 +224,7 @@ def test_strange_rows_have_no_features(tmp_path: Path) -> None:
     convert_mmsa(tmp_path / "m.pkl", tmp_path, corpus="mosei")
     strange = load_mosei(tmp_path).assign(turn=99)
     with pytest.raises(ValueError, match=r"mosei\.parquet has no turn 99 of '-a_b'"):
-        load_mosei_features(tmp_path, strange, "face")
+        load_mmsa_features(tmp_path, strange, "face")
 
 
 @pytest.mark.parametrize("name", ["mosi_mmsa", "mosei", "ch_sims"])

@@ -1,8 +1,7 @@
 """Corpus readers: each knows one corpus's files, splits, labels and known-bad clips, and returns segments."""
 
-from featmer.corpora._mmsa import convert_mmsa
 from featmer.corpora.c_expr_db import load_c_expr_db
-from featmer.corpora.ch_sims import load_ch_sims, load_ch_sims_features
+from featmer.corpora.ch_sims import load_ch_sims
 from featmer.corpora.crema_d import load_crema_d
 from featmer.corpora.dailydialog import load_dailydialog
 from featmer.corpora.demo import load_demo
@@ -18,9 +17,10 @@ from featmer.corpora.meisd import load_meisd
 from featmer.corpora.meld import load_meld
 from featmer.corpora.meld_feats import load_meld_feats, load_meld_feats_features
 from featmer.corpora.mer2023 import load_mer2023
-from featmer.corpora.mosei import load_mosei, load_mosei_features
+from featmer.corpora.mmsa import convert_mmsa, load_mmsa_features
+from featmer.corpora.mosei import load_mosei
 from featmer.corpora.mosi import load_mosi, load_mosi_features
-from featmer.corpora.mosi_mmsa import load_mosi_mmsa, load_mosi_mmsa_features
+from featmer.corpora.mosi_mmsa import load_mosi_mmsa
 from featmer.corpora.msp_podcast import load_msp_podcast
 from featmer.corpora.ravdess import load_ravdess, load_ravdess_au
 from featmer.corpora.semeval2018 import load_semeval2018
@@ -56,7 +56,6 @@ __all__ = [
     "convert_mmsa",
     "load_c_expr_db",
     "load_ch_sims",
-    "load_ch_sims_features",
     "load_crema_d",
     "load_dailydialog",
     "load_demo",
@@ -74,12 +73,11 @@ __all__ = [
     "load_meld_feats",
     "load_meld_feats_features",
     "load_mer2023",
+    "load_mmsa_features",
     "load_mosei",
-    "load_mosei_features",
     "load_mosi",
     "load_mosi_features",
     "load_mosi_mmsa",
-    "load_mosi_mmsa_features",
     "load_msp_podcast",
     "load_ravdess",
     "load_ravdess_au",

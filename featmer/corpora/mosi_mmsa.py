@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 
-from featmer.corpora import _mmsa
-from featmer.table import Block
+from featmer.corpora import mmsa
 
-LABELS = _mmsa.LABELS
+LABELS = mmsa.LABELS
 
 
 def load_mosi_mmsa(root: str | Path) -> pd.DataFrame:
@@ -43,39 +41,4 @@ def load_mosi_mmsa(root: str | Path) -> pd.DataFrame:
     Traceback (most recent call last):
     FileNotFoundError: nowhere/mosi_mmsa.parquet is not there; make it of MMSA's pickle with ...
     """
-    return _mmsa.load_segments(root, "mosi_mmsa")
-
-
-def load_mosi_mmsa_features(
-    root: str | Path, segments: pd.DataFrame, modality: Literal["audio", "face", "text"]
-) -> Block:
-    """Read one modality as sequences of frames.
-
-    Parameters
-    ----------
-    root : path
-        The folder given to `load_mosi_mmsa`.
-    segments : DataFrame of n_rows rows
-        What `load_mosi_mmsa` returned, or some of its rows in any order.
-    modality : {"audio", "face", "text"}
-        5 numbers of the voice, 20 of the face, or 768 of BERT, a token each; they have no names and no times.
-
-    Returns
-    -------
-    Block of n_rows rows
-        Sequences; `Block.pool` makes vectors of them.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the table is not there.
-    ValueError
-        If there is no such modality or row.
-
-    Examples
-    --------
-    >>> load_mosi_mmsa_features("nowhere", pd.DataFrame(), "video")
-    Traceback (most recent call last):
-    ValueError: Unknown modality 'video'. Choose from ['audio', 'face', 'text'].
-    """
-    return _mmsa.load_block(root, "mosi_mmsa", segments, modality)
+    return mmsa.load_segments(root, "mosi_mmsa")

@@ -97,10 +97,43 @@ def load_segments(root: str | Path, corpus: str) -> pd.DataFrame:
     return mend_segments(pd.read_parquet(path, columns=columns), root=root, labels=LABELS)
 
 
-def load_block(root: str | Path, corpus: str, segments: pd.DataFrame, modality: str) -> Block:
-    """Return one modality of a converted corpus for these segments."""
+def load_mmsa_features(root: str | Path, segments: pd.DataFrame, modality: Literal["audio", "face", "text"]) -> Block:
+    """Read one modality of a converted corpus as sequences of frames.
+
+    Parameters
+    ----------
+    root : path
+        The folder that the segments were read from.
+    segments : DataFrame of n_rows rows
+        What `load_mosi_mmsa`, `load_mosei` or `load_ch_sims` returned, or some of its rows in any order.
+    modality : {"audio", "face", "text"}
+        Numbers of the voice (5 in MOSI, 74 in MOSEI, 33 in CH-SIMS), of the face (20, 35, 709), or 768 of BERT, a token
+        each; they have no names and no times.
+
+    Returns
+    -------
+    Block of n_rows rows
+        Sequences; `Block.pool` makes vectors of them.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the table is not there.
+    ValueError
+        If there is no such modality or row, or the segments are not of one such corpus.
+
+    Examples
+    --------
+    >>> load_mmsa_features("nowhere", pd.DataFrame({"corpus": ["mosei"]}), "video")
+    Traceback (most recent call last):
+    ValueError: Unknown modality 'video'. Choose from ['audio', 'face', 'text'].
+    """
     check_name(modality, [features.split(".")[0] for features in _MODALITIES.values()], "modality")
-    path = _find_table(root, corpus)
+    corpora = list(segments["corpus"].unique()) if "corpus" in segments else []
+    if len(corpora) != 1:
+        raise ValueError(f"The segments are of the corpora {corpora}; expected one of {sorted(CORPORA)}.")
+    check_name(corpora[0], CORPORA, "corpus of MMSA")
+    path = _find_table(root, corpora[0])
     table = FeatureTable.load(path)
     known, wanted = (pd.MultiIndex.from_frame(frame[["dialogue", "turn"]]) for frame in (table.segments, segments))
     rows = known.get_indexer(wanted)
