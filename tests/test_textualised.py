@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from featmer import Block, FeatureTable, FusionClassifier
+from featmer import FusionClassifier
 from featmer.baselines import BoostedClassifier, LinearClassifier
 from featmer.descriptions import Describer
-from featmer.labels import compound_components
 from featmer.nn import LFAN
 
-UNITS = ("AU01", "AU04", "AU12", "AU15", "AU25", "AU26")
-LABELS = list(compound_components())[:3]
-WORDS = {LABELS[0]: "ghost", LABELS[1]: "gift", LABELS[2]: "funeral"}
+BENCHMARK = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "compound.py"))
+clips = BENCHMARK["bottleneck_clips"]
 
 FEATURE_BASED = [
     LinearClassifier(),
@@ -25,32 +25,6 @@ FEATURE_BASED = [
     FusionClassifier(LFAN(hidden=16), epochs=15, lr=0.01, random_state=0),
 ]
 each_feature_based = pytest.mark.parametrize("model", FEATURE_BASED, ids=lambda model: type(model).__name__)
-
-
-def clips(seed, told_by, n_rows=400, n_frames=4):
-    """Return faces in frames, and words, of which one or the other tells the label.
-
-    Intensities tell it by how far above the threshold of the cues an action unit is, which is above it in any case.
-    """
-    rng = np.random.default_rng(seed)
-    codes = rng.integers(3, size=n_rows)
-    active = rng.random((n_rows, len(UNITS))) < 0.5
-    peak = np.where(active, rng.uniform(0.6, 1.0, active.shape), rng.uniform(0.0, 0.4, active.shape))
-    if told_by == "intensity":
-        peak[:, 2] = np.array([0.6, 0.75, 0.9])[codes] + rng.uniform(0.0, 0.1, n_rows)
-    frames = peak[:, None] * rng.uniform(0.8, 1.0, (n_rows, n_frames, 1))
-    frames[np.arange(n_rows), rng.integers(n_frames, size=n_rows)] = peak  # at its height once
-    said = [WORDS[LABELS[code]] if told_by == "words" else "weather" for code in codes]
-    fillers = rng.choice(["well", "you know", "really", "there it is"], n_rows)
-    segments = pd.DataFrame(
-        {
-            "dialogue": np.arange(n_rows),
-            "turn": 0,
-            "text": [f"{a}, the {b}." for a, b in zip(fillers, said, strict=True)],
-        }
-    )
-    face = Block(list(frames), [f"face.au.{unit}" for unit in UNITS])
-    return FeatureTable(segments, {"face": face}), np.array(LABELS)[codes]
 
 
 def textualised(transcript=True):
@@ -78,6 +52,6 @@ def test_which_units_are_active_is_kept_in_words():
     """The bottleneck lets through what it is made for."""
     (table, _), (unseen, _) = clips(0, "words"), clips(1, "words")
     active = [
-        np.where(each.pool(["max"]).blocks["face"].frames[:, 2] > 0.5, LABELS[1], LABELS[0]) for each in (table, unseen)
+        np.where(each.pool(["max"]).blocks["face"].frames[:, 2] > 0.5, "joy", "neutral") for each in (table, unseen)
     ]
     assert textualised(transcript=False).fit(table, active[0]).score(unseen, active[1]) > 0.95
