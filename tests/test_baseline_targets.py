@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from synthetic import rare_labels
 
 from featmer import FeatureTable, FusionClassifier
+from featmer._estimator import hold_out_dialogues
 from featmer.baselines import BoostedClassifier, LinearClassifier
 from featmer.baselines.questions import ask
 from featmer.decisions import indicate_labels, tune_thresholds
@@ -127,6 +128,14 @@ def test_thresholds_come_from_held_out_dialogues(model, rows):
     assert fitted.thresholds_.tolist() != tune_thresholds(noise, fitted.predict_proba(table)).tolist()
     one_dialogue = FeatureTable(table.segments.assign(dialogue=0, turn=range(len(table))), table.blocks)
     assert clone(model).fit(one_dialogue, noise).thresholds_.tolist() == [0.5] * 3
+
+
+def test_linear_thresholds_are_chosen_by_a_trial_without_the_held_out_dialogues(rows):
+    table, y = rows
+    train, held_out = hold_out_dialogues(table, 0.15, seed=0)
+    trial = LinearClassifier().fit(table[train], y.iloc[train])
+    expected = tune_thresholds(y.iloc[held_out], trial.predict_proba(table[held_out]), per="class")
+    assert LinearClassifier(thresholds="class").fit(table, y).thresholds_.tolist() == expected.tolist()
 
 
 @each_model
