@@ -11,7 +11,7 @@ import pytest
 from featmer import Block, BoostedClassifier, FeatureTable, evaluate, leaderboard
 from featmer.corpora import CORPORA
 from featmer.evaluation.metrics import METRICS
-from featmer.report import write_page
+from featmer.report import find_table, load_results, save_results, write_page
 from featmer.report.answers import goodness
 from featmer.report.charts import cost_chart, f1_chart, robustness_chart, still
 from featmer.report.charts.style import colours
@@ -256,3 +256,41 @@ def test_targets_of_several_labels_have_their_page(tiny_table: FeatureTable, tmp
     page = write_page(*found, tmp_path)
     assert "boosted" in page.read_text(encoding="utf-8")
     assert {"scores", "ranks", "cost"} <= {file.stem for file in (tmp_path / "plots").iterdir()}
+
+
+def make_table(kind: str, corpus: str = "c", n_turns: int = 3) -> FeatureTable:
+    segments = pd.DataFrame({"corpus": corpus, "dialogue": "x", "turn": range(n_turns)})
+    frames = np.ones((n_turns, 1)) if kind == "vector" else [np.ones((2, 1))] * n_turns
+    return FeatureTable(segments, {"audio": Block(frames, ["audio.F0"])})
+
+
+def test_the_richest_table_of_the_same_utterances_is_found(tmp_path: Path) -> None:
+    asked = pd.DataFrame({"corpus": "c", "dialogue": "x", "turn": [0, 2]})
+    make_table("sequence", corpus="other").save(tmp_path / "other.parquet")
+    make_table("sequence", n_turns=2).save(tmp_path / "short.parquet")
+    assert find_table(tmp_path, asked) is None
+    make_table("vector").save(tmp_path / "vector.parquet")
+    found = find_table(tmp_path, asked)
+    assert found is not None
+    assert not found.blocks["audio"].is_sequence
+    make_table("sequence").save(tmp_path / "a_sequence.parquet")
+    make_table("vector").save(tmp_path / "newest.parquet")
+    richest = find_table(tmp_path, asked)
+    assert richest is not None
+    assert richest.blocks["audio"].is_sequence
+
+
+def test_merging_keeps_conditions_and_audits_apart(tiny_table: FeatureTable, tmp_path: Path) -> None:
+    model = {"boosted": BoostedClassifier(n_estimators=5)}
+    results, predictions = evaluate(
+        model, tiny_table, splitter="official", n_bootstrap=0, return_predictions=True, progress=False
+    )
+    save_results(results, predictions, tmp_path / "plain")
+    for name, more in {"gone": {"condition": "no audio", "rate": 1.0}, "audit": {"selection": "test"}}.items():
+        save_results(results.assign(**more), predictions.assign(**more), tmp_path / name)
+    (merged,) = load_results([tmp_path / name for name in ("plain", "gone", "audit", "plain")])
+    assert len(merged.results) == 3 * len(results)
+    assert len(as_they_are(merged.results)) == len(results)
+    assert len(as_they_are(merged.predictions)) == len(predictions)
+    assert leaderboard(*merged[1:], n_resamples=50)["n_runs"].to_list() == [1, 1]
+    assert set(picked_on_test(merged.results, "f1_weighted").index) == {"boosted", "majority"}

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from featmer.descriptions.wording import ACTION_UNITS
@@ -64,6 +63,7 @@ def choose_tracks(table: FeatureTable) -> list[Track]:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> segments = pd.DataFrame({"dialogue": ["a", "a"], "turn": [0, 1]})
     >>> face = Block([[0.0, 0.1], [1.0, 0.2]], ["face.au.AU12_mean", "face.pose.yaw_mean"])
     >>> [track.name for track in choose_tracks(FeatureTable(segments, {"face": face}))]
@@ -165,6 +165,8 @@ def _along(
 
 def _thin(x: NDArray[np.float64], y: NDArray[np.float64], step: float) -> Iterator[tuple[float, float | None]]:
     """Average over steps; a step without a value breaks the line."""
-    bins = pd.DataFrame({"step": (x / step).astype(int), "x": x, "y": y}).groupby("step").mean()
-    for place, value in bins.itertuples(index=False):
-        yield round(float(place), 3), None if np.isnan(value) else float(f"{value:.3g}")
+    _, bins, counts = np.unique((x / step).astype(int), return_inverse=True, return_counts=True)
+    known = ~np.isnan(y)
+    sums, n_known = np.bincount(bins, np.where(known, y, 0.0)), np.bincount(bins, known)
+    for place, total, n in zip(np.bincount(bins, x) / counts, sums, n_known, strict=True):
+        yield round(float(place), 3), float(f"{total / n:.3g}") if n else None
