@@ -16,7 +16,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from featmer import Block, FeatureTable, evaluate
+from featmer import Block, BoostedClassifier, BoostedRegressor, FeatureTable, evaluate
 from featmer.report import write_page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser: pip install playwright")
@@ -93,7 +93,7 @@ def visit(chromium: Any, page_path: Path) -> Iterator[Visit]:
     heard: list[str] = []
     contexts = []
 
-    def open_page(**settings: Any) -> Any:
+    def open_page(path: Path = page_path, **settings: Any) -> Any:
         context = chromium.new_context(viewport={"width": 1200, "height": 900}, **settings)
         contexts.append(context)
         page = context.new_page()
@@ -101,13 +101,13 @@ def visit(chromium: Any, page_path: Path) -> Iterator[Visit]:
         page.on("pageerror", lambda error: heard.append(f"error: {error}"))
         page.on("dialog", lambda dialog: (heard.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.on("request", lambda request: heard.append(request.url) if not is_own(request.url) else None)
-        page.goto(page_path.as_uri())
+        page.goto(path.as_uri())
         if settings.get("java_script_enabled", True):
             page.wait_for_selector("html[data-ready]", state="attached")
         return page
 
     def is_own(url: str) -> bool:
-        return url.startswith(("data:", "blob:")) or url == page_path.as_uri() or url.endswith(".wav")
+        return url.startswith(("data:", "blob:")) or url.endswith((".wav", "/leaderboard.html"))
 
     yield open_page
     for context in contexts:
@@ -295,6 +295,34 @@ def test_it_is_dark_where_asked_and_light_on_paper(visit: Visit) -> None:
     assert not page.locator("nav").is_visible()
     assert not page.locator("#explorer-tools").is_visible()
     assert page.locator("#board tbody tr").count() == 4
+
+
+@pytest.mark.parametrize("target", ["valence", "labels."])
+def test_other_targets_have_dialogues_too(visit: Visit, tiny_table: FeatureTable, tmp_path: Path, target: str) -> None:
+    segments = tiny_table.segments.copy()
+    for label in ("joy", "anger"):
+        segments[f"labels.{label}"] = ((segments["emotion"] == label) | (segments["turn"] == 1)).astype(int)
+    model = BoostedRegressor(n_estimators=3) if target == "valence" else BoostedClassifier(n_estimators=3)
+    found = evaluate(
+        {"boosted": model},
+        FeatureTable(segments, tiny_table.blocks),
+        target=target,
+        splitter="official",
+        n_bootstrap=0,
+        return_predictions=True,
+        progress=False,
+    )
+    page = visit(write_page(*found, tmp_path))
+    assert page.locator("#turns thead th").all_inner_texts() == ["turn", "speaker", "gold", "boosted", "majority"]
+    gold = column(page, "#turns", 3)
+    if target == "valence":
+        assert all(-1.5 < float(text) < 1.5 for text in gold)
+        assert page.locator("#answers [aria-label*='model: boosted']").count() > 0
+    else:
+        assert gold[1].split() == ["joy", "anger"]
+        assert page.locator("#turns .mark").count() == 10
+    page.select_option("#which", "differ")
+    assert "of 4 dialogues" in page.locator("#explorer-said").inner_text()
 
 
 def test_it_fits_a_phone(visit: Visit) -> None:

@@ -31,7 +31,7 @@ def answers_chart(labels: Sequence[str], colours: Sequence[str]) -> dict[str, An
     >>> answers_chart(["joy"], ["#e0a800"])["spec"]["mark"]["type"]
     'bar'
     """
-    turn = names("turn", None, "turn", axis={"labelAngle": 0}, scale={"paddingInner": 0.06, "paddingOuter": 0.03})
+    turn = names("turn", None, "turn", axis={"labelAngle": 0})
     if not labels:
         legend = {"title": None, "orient": "top"}
         colour = names("model", None, None, scale={"range": list(PALETTE)}, legend=legend)
@@ -41,7 +41,7 @@ def answers_chart(labels: Sequence[str], colours: Sequence[str]) -> dict[str, An
     scale = {"domain": list(labels), "range": list(colours)}
     share = {"field": "share", "type": "quantitative", "title": None, "axis": None}
     place: dict[str, Any] = {
-        "x": turn,
+        "x": {**turn, "scale": {"paddingInner": 0.06, "paddingOuter": 0.03}},
         "y": share,
         "color": names("label", None, None, scale=scale, legend={"orient": "top", "columns": 5, "title": None}),
         "tooltip": [{"field": "model"}, {"field": "turn"}, {"field": "label"}, {"field": "share", "format": ".1%"}],

@@ -58,7 +58,9 @@ const answerCell = (turn, answer) => {
 };
 
 const showTurns = (dialogue, models) => {
-  const heads = ["turn", "speaker", "text", "gold", ...models, "media"];
+  const has = (...names) => dialogue.turns.some((turn) => names.some((name) => turn[name] !== undefined));
+  const [spoken, written, filmed] = [has("speaker"), has("text"), has("audio", "video")];
+  const heads = ["turn", ...(spoken ? ["speaker"] : []), ...(written ? ["text"] : []), "gold", ...models, ...(filmed ? ["media"] : [])];
   const row = make("tr");
   row.append(...heads.map((head) => make("th", head, { scope: "col", dir: "auto" })));
   at("turns").tHead.replaceChildren(row);
@@ -68,11 +70,11 @@ const showTurns = (dialogue, models) => {
     if (turn.gold) gold.append(labelled(turn.gold.said, ""));
     const media = make("td");
     media.append(player(turn));
-    line.append(
-      make("th", turn.turn, { scope: "row" }), make("td", turn.speaker ?? "", { dir: "auto", class: "speaker" }),
-      make("td", turn.text ?? "", { dir: "auto", class: "text" }), gold,
-      ...models.map((model) => answerCell(turn, dialogue.answers[model][place])), media,
-    );
+    line.append(make("th", turn.turn, { scope: "row" }));
+    if (spoken) line.append(make("td", turn.speaker ?? "", { dir: "auto", class: "speaker" }));
+    if (written) line.append(make("td", turn.text ?? "", { dir: "auto", class: "text" }));
+    line.append(gold, ...models.map((model) => answerCell(turn, dialogue.answers[model][place])));
+    if (filmed) line.append(media);
     return line;
   }));
 };
