@@ -56,6 +56,7 @@ def make_results(table: FeatureTable) -> tuple[pd.DataFrame, pd.DataFrame]:
         results.assign(value=results["value"] * (1 - 0.5 * rate), condition=f"{IMAGE} missing", rate=rate)
         for rate in (0.5, 1.0)
     ]
+    results = results.assign(selection="valid")
     audit = results.assign(value=results["value"] + 0.03, selection="test")
     return pd.concat([results, *runs, audit], ignore_index=True).assign(corpus="meld"), predictions
 

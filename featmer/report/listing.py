@@ -38,7 +38,7 @@ class Cell:
 
 
 def list_models(
-    board: pd.DataFrame, letters: Mapping[str, str], audit: pd.Series
+    board: pd.DataFrame, letters: Mapping[str, str], audit: pd.DataFrame
 ) -> tuple[list[str], list[dict[str, Any]]]:
     """Return the heads of the columns of numbers, and the rows of the table.
 
@@ -48,7 +48,7 @@ def list_models(
         From `featmer.leaderboard`.
     letters : mapping of str to str
         From `featmer.report.significance.letters`.
-    audit : Series
+    audit : DataFrame
         From `featmer.report.variants.picked_on_test`; may be empty.
 
     Returns
@@ -63,7 +63,7 @@ def list_models(
     --------
     >>> board = pd.DataFrame({"rank": [1], "model": ["a"], "mean": [0.5], "sd": [0.1], "low": [0.4], "high": [0.6]})
     >>> board = board.assign(p=np.nan, valid=0.6, n_runs=1, n_failed=0, fit_seconds=1.0, parameters=10)
-    >>> heads, rows = list_models(board, {"a": "a"}, pd.Series({"a": 0.53}))
+    >>> heads, rows = list_models(board, {"a": "a"}, pd.DataFrame({"test_selected": [0.53], "difference": 0.03}, ["a"]))
     >>> [f"{head}: {cell.text}" for head, cell in zip(heads, rows[0]["cells"], strict=True)][3:5]
     ['picked on test (audit): 0.530', 'difference (audit): +0.030']
     """
@@ -127,7 +127,7 @@ def number(value: float) -> str:
     return "" if pd.isna(value) else f"{value:.3f}"
 
 
-def _cells(row: pd.Series, further: list[str], audit: pd.Series) -> list[Cell]:
+def _cells(row: pd.Series, further: list[str], audit: pd.DataFrame) -> list[Cell]:
     runs = f"{row['n_runs']} of {row['n_runs'] + row['n_failed']}" if row["n_failed"] else f"{row['n_runs']}"
     parameters = "" if pd.isna(row["parameters"]) else f"{row['parameters']:,.0f}"
     seconds = "" if pd.isna(row["fit_seconds"]) else f"{row['fit_seconds']:,.2f}"
@@ -143,9 +143,8 @@ def _cells(row: pd.Series, further: list[str], audit: pd.Series) -> list[Cell]:
     ]
 
 
-def _audited(row: pd.Series, audit: pd.Series) -> tuple[Cell, Cell]:
-    picked = float(audit.get(row["model"], np.nan))
-    gain = picked - row["mean"]
+def _audited(row: pd.Series, audit: pd.DataFrame) -> tuple[Cell, Cell]:
+    picked, gain = audit.reindex([row["model"]])[["test_selected", "difference"]].iloc[0]
     return Cell(number(picked), picked), Cell("" if pd.isna(gain) else f"{gain:+.3f}", gain)
 
 

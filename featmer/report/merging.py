@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from featmer._saving import write_whole
-from featmer.report.variants import COLUMNS as VARIANT
+from featmer.evaluation.runs import VARIANTS
 from featmer.segments import KEY
 from featmer.table import FeatureTable
 
@@ -153,4 +153,4 @@ def _merge(pairs: list[tuple[pd.DataFrame, pd.DataFrame]]) -> list[pd.DataFrame]
 
 def _run(frame: pd.DataFrame) -> list[str]:
     """Return the columns that tell one run from another."""
-    return [*_RUN, *(name for name in VARIANT if name in frame)]
+    return [*_RUN, *(name for name in VARIANTS if name in frame)]

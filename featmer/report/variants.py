@@ -5,8 +5,8 @@ Results and predictions may have these columns; where one lacks, all rows are of
 ============= ====================================================================================================
 ``condition`` what was taken away at test, "audio missing" or "frames missing"; empty or missing for nothing
 ``rate``      how much of it, from 0 to 1
-``selection`` "test" for the epoch or threshold that would have been picked on test rows, an audit of that practice;
-              else empty, missing or "valid"
+``selection`` "test" for what an epoch or threshold picked on test rows would have scored, an audit of that practice;
+              "valid" for the score beside it; missing where there was no audit
 ============= ====================================================================================================
 """
 
@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from featmer.evaluation import auilc
+from featmer.evaluation import auilc, selection_gap
 
-COLUMNS = ("condition", "rate", "selection")
 _AUDIT = "test"
 
 
@@ -117,8 +116,8 @@ def areas_of(curves: pd.DataFrame) -> pd.DataFrame:
     return areas.pivot_table(index="model", columns="condition", values="area", sort=False)
 
 
-def picked_on_test(results: pd.DataFrame, metric: str, part: str = "test") -> pd.Series:
-    """Return each model's mean score where epoch or threshold were picked on test rows: an audit, never a result.
+def picked_on_test(results: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return what epochs or thresholds picked on test rows would have scored: an audit, never a result.
 
     Parameters
     ----------
@@ -126,22 +125,22 @@ def picked_on_test(results: pd.DataFrame, metric: str, part: str = "test") -> pd
         As `featmer.evaluate` returns it, with the column ``selection``.
     metric : str
         Which score.
-    part : {"test", "valid"}, default="test"
-        Which rows.
 
     Returns
     -------
-    Series
-        By model; empty without audit.
+    DataFrame
+        By model: ``test_selected`` and its ``difference`` to what the same runs scored; empty without audit.
 
     Examples
     --------
     >>> runs = {"model": "a", "part": "test", "metric": "uar", "fold": 0, "selection": ["valid", "test"]}
-    >>> picked_on_test(pd.DataFrame({**runs, "value": [0.5, 0.55]}), "uar").to_dict()
-    {'a': 0.55}
+    >>> picked_on_test(pd.DataFrame({**runs, "value": [0.5, 0.75]}), "uar").loc["a"].to_dict()
+    {'test_selected': 0.75, 'difference': 0.25}
     """
-    chosen = results[(results["part"] == part) & (results["metric"] == metric)]
-    return all_folds(chosen[_audited(chosen) & ~_changed(chosen)]).groupby("model")["value"].mean()
+    chosen = results[results["metric"] == metric]
+    if not _audited(chosen).any():
+        return pd.DataFrame(columns=["test_selected", "difference"])
+    return selection_gap(chosen).droplevel("metric")[["test_selected", "difference"]]
 
 
 def _changed(rows: pd.DataFrame) -> pd.Series:
