@@ -92,7 +92,9 @@ def write_part(given: Any, choices: Mapping[str, type[Part]], kind: str) -> str 
         raise ValueError(
             f"The {kind} {given!r} cannot be saved: its class is not one of {sorted(choices)}; add it there."
         )
-    return {"name": name, "params": BaseEstimator.get_params(given, deep=False)}
+    params = BaseEstimator.get_params(given, deep=False)
+    inner = {key: write_part(part, choices, kind) for key, part in params.items() if isinstance(part, BaseEstimator)}
+    return {"name": name, "params": {**params, **inner}}
 
 
 def read_part(written: str | Mapping[str, Any] | None, choices: Mapping[str, type[Part]], kind: str) -> Any:
@@ -123,7 +125,13 @@ def read_part(written: str | Mapping[str, Any] | None, choices: Mapping[str, typ
     if "each" in written:
         return {name: read_part(part, choices, kind) for name, part in written["each"].items()}
     check_name(written["name"], choices, kind)
-    return choices[written["name"]](**written["params"])
+    params = written["params"]
+    inner = {key: read_part(part, choices, kind) for key, part in params.items() if _is_part(part)}
+    return choices[written["name"]](**{**params, **inner})
+
+
+def _is_part(value: Any) -> bool:
+    return isinstance(value, Mapping) and set(value) == {"name", "params"}
 
 
 def to_json(description: Mapping[str, Any]) -> str:

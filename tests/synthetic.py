@@ -272,3 +272,18 @@ def rare_labels(seed, n_dialogues=60, n_turns=5):
     turns = np.tile(np.arange(n_turns), n_dialogues)
     segments = pd.DataFrame({"dialogue": np.repeat(np.arange(n_dialogues), n_turns), "turn": turns})
     return FeatureTable(segments, {"audio": Block(features, [f"audio.{i}" for i in range(3)])}), y
+
+
+def key_frames(seed, n_rows=800, n_frames=16, *, faint=0.4):
+    """Return rows of audio and text sequences, and labels, 0 or 1: one loud frame of audio gives them away.
+
+    Text tells them too, faintly in every frame, but only by whether two features have the same sign, which is harder
+    to learn.
+    """
+    rng = np.random.default_rng(seed)
+    labels, every = rng.integers(2, size=n_rows), np.arange(n_rows)
+    audio, text = 0.5 * rng.standard_normal((2, n_rows, n_frames, 4))
+    shown, sign = 2 * labels - 1, rng.choice([-1, 1], n_rows)
+    audio[every, rng.integers(n_frames, size=n_rows), 0] += 16 * shown
+    text[:, :, :2] += faint * np.stack([sign, sign * shown], axis=1)[:, None]
+    return make_table(every, audio=list(audio), text=list(text)), labels

@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from featmer import Block, FeatureTable
 from featmer.collate import TensorTable, collate
-from featmer.nn import HEADS, Answers, Head, Standardise, Transformer
+from featmer.nn import HEADS, Answers, Head, SelfDistilled, Standardise, Transformer
 
 N_OUTPUTS = 3
 every_head = pytest.mark.parametrize("name", sorted(HEADS))
@@ -175,7 +175,8 @@ def test_scaled_features_reach_it_without_nan(name):
 
 @every_head
 def test_the_registry_knows_every_head(name):
-    assert set(HEADS.values()) == {made for made in Head.__subclasses__() if made.__module__.startswith("featmer.nn")}
+    ours = {made for made in Head.__subclasses__() if made.__module__.startswith("featmer.nn")}
+    assert set(HEADS.values()) == ours - {SelfDistilled}  # which is around one of them
     assert HEADS[name].__doc__.splitlines()[0].endswith(".")
 
 

@@ -1,5 +1,6 @@
 """Tabular baselines over a FeatureTable: boosted trees, broad learning, linear models, prototypes and the majority."""
 
+from featmer.baselines.augmented import AugmentedClassifier
 from featmer.baselines.boosted import BoostedClassifier, BoostedRegressor
 from featmer.baselines.broad import BroadLearningClassifier, BroadLearningRegressor
 from featmer.baselines.compound import PairwiseCompound
@@ -11,6 +12,7 @@ from featmer.baselines.stacked import StackedClassifier
 
 __all__ = [
     "AUPrototypeClassifier",
+    "AugmentedClassifier",
     "BoostedClassifier",
     "BoostedRegressor",
     "BroadLearningClassifier",

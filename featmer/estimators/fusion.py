@@ -20,7 +20,7 @@ from featmer._estimator import hold_out_dialogues
 from featmer._parts import make_part
 from featmer._torch_estimator import TorchEstimator
 from featmer.collate import TensorTable
-from featmer.nn import HEADS, Head, Standardise
+from featmer.nn import HEADS, Head, SelfDistilled, Standardise
 from featmer.objectives import OBJECTIVES, Objective
 from featmer.pretraining import PRETRAINING, Pretraining
 from featmer.table import FeatureTable
@@ -60,7 +60,7 @@ class FusionEstimator(TorchEstimator):
 
     target_: str  # what the objective has to meet, as of Objective.target
     parts = {
-        "head": (HEADS, Head),
+        "head": ({**HEADS, "self_distilled": SelfDistilled}, Head),
         "objective": (OBJECTIVES, Objective),
         "pretraining": (PRETRAINING, Pretraining),
     }
@@ -258,7 +258,7 @@ class FusionEstimator(TorchEstimator):
             in_features = dict.fromkeys(self.pretraining_.sources(), self.pretraining_.hidden)
         objective = self._make_objective()
         width = objective.width(self.n_outputs_)
-        head = make_part(self.head, HEADS, Head)
+        head = make_part(self.head, *self.parts["head"])
         if head.tokens not in (1, objective.tokens):
             raise ValueError(
                 f"{head!r} gives {head.tokens} tokens a row, but {objective!r} takes {objective.tokens}; give both the "

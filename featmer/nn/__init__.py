@@ -17,6 +17,7 @@ from featmer.nn.mamba import Mamba, SelectiveSSM
 from featmer.nn.pre_fusion import PreFusion
 from featmer.nn.reallocation import reallocate
 from featmer.nn.recurrent import DialogueRNN, Recurrent
+from featmer.nn.self_distilled import SelfDistilled
 from featmer.nn.standardise import Standardise
 from featmer.nn.streams import Stepwise, WindowedLSTM
 from featmer.nn.transformer import Transformer
@@ -66,6 +67,7 @@ __all__ = [
     "Recurrent",
     "RelationalGraphLayer",
     "SelectiveSSM",
+    "SelfDistilled",
     "Standardise",
     "Stepwise",
     "Transformer",

@@ -23,8 +23,8 @@ class Answers(NamedTuple):
         What the head gives outside of training too.
     side : Tensor, shape (n_sides, n_rows, n_outputs)
         Further answers to the same question, such as one a modality, each held to the objective.
-    side_weight : float
-        Weight of the mean of their losses.
+    side_weight : float or Tensor of shape (n_sides,)
+        Weight of the mean of their losses, or of each in that mean.
     penalty : Tensor, shape ()
         Added to the loss as it is: for gates out of balance and the like.
 
@@ -37,7 +37,7 @@ class Answers(NamedTuple):
 
     outputs: Tensor
     side: Tensor = torch.zeros(0)
-    side_weight: float = 1.0
+    side_weight: float | Tensor = 1.0
     penalty: Tensor = torch.zeros(())
 
 

@@ -245,8 +245,9 @@ def _loss(module: nn.Module, objective: Objective, examples: Examples, rows: Ten
     answers, targets, batch = _answers(module, examples, rows, half)
     loss = objective.loss(answers.outputs.float(), targets, batch)
     if len(answers.side):
-        side = [objective.loss(outputs.float(), targets, batch) for outputs in answers.side]
-        loss = loss + answers.side_weight * torch.stack(side).mean()
+        side = torch.stack([objective.loss(outputs.float(), targets, batch) for outputs in answers.side])
+        weight = answers.side_weight
+        loss = loss + ((weight * side).mean() if isinstance(weight, Tensor) else weight * side.mean())
     return loss + answers.penalty.to(loss.device)
 
 
