@@ -76,6 +76,7 @@ def pooled_models(seed: int) -> dict[str, tuple[Any, str]]:
         "majority": (MajorityClassifier(), "compound"),
         "pair rule, no compound seen": (PairwiseCompound(LinearClassifier()), "basic"),
         "pair rule, boosted, no compound seen": (PairwiseCompound(boosted), "basic"),
+        "pair rule, compound clips only": (PairwiseCompound(LinearClassifier()), "compound"),
         "pair rule": (PairwiseCompound(LinearClassifier()), "both"),
         "AU prototypes": (AUPrototypeClassifier(["face"], class_weight="balanced"), "compound"),
         **{name: (model, "compound") for style in ("cues", "sentences") for name, model in textualised(style).items()},
