@@ -16,6 +16,7 @@ from featmer import FusionClassifier
 from featmer.collate import Batch
 from featmer.corpora import load_crema_d
 from featmer.evaluation.metrics import kld
+from featmer.evaluation.splits import make_splits
 from featmer.evaluation.stats import paired_bootstrap
 from featmer.labels import aggregate_votes, count_votes, penalty_matrix, smooth_targets
 from featmer.objectives import CrossEntropy, RaterHeads, SoftCrossEntropy
@@ -145,6 +146,18 @@ def test_smoothing_in_the_loss_is_smoothing_of_the_targets():
     smooth = torch.tensor(smooth_targets(pd.DataFrame(targets.numpy()), 0.05).to_numpy())
     ours = SoftCrossEntropy(label_smoothing=0.05).build(4).learn(targets).loss(outputs, targets, BATCH)
     torch.testing.assert_close(ours, SoftCrossEntropy().build(4).learn(smooth).loss(outputs, smooth, BATCH))
+
+
+def test_smoothed_votes_can_be_told_again_and_sessions_hold_other_speakers(shared_data):
+    segments = load_crema_d(shared_data("CREMA-D_votes"), channel="voice")
+    votes = segments.filter(like="votes.")
+    smooth = smooth_targets(aggregate_votes(votes).values, 0.05)
+    shares = (smooth - 0.05 / 5) / (1 - 0.05 - 0.05 / 5)
+    assert np.abs(shares.to_numpy() * votes.sum(axis=1).to_numpy()[:, None] - votes.to_numpy()).max() < 1e-4
+    first = make_splits("by_session", segments)[0]
+    speakers = [set(segments["speaker"].iloc[rows]) for rows in first]
+    assert [len(found) for found in speakers] == [55, 18, 18]
+    assert len(set().union(*speakers)) == 91
 
 
 class TestPenalty:
