@@ -18,7 +18,7 @@ LAYERS = [
     "labels", "table", "transcripts", "alignment", "descriptions", "media", "corpora", "demo", "extractors", "cache",
     "extraction", "context", "transductive", "missing", "_targets", "_tasks", "_deciding", "_estimator", "_parts",
     "collate", "nn", "objectives", "training", "_torch_estimator", "pretraining", "estimators", "baselines",
-    "evaluation", "calibration", "explain", "report", "__init__",
+    "evaluation", "calibration", "causal", "explain", "report", "__init__",
 ]  # fmt: skip
 
 FORBIDDEN = {
@@ -31,6 +31,7 @@ FORBIDDEN = {
     "extraction": {"torch"},
     "evaluation": {"torch"},
     "calibration": {"torch"},
+    "causal": {"torch"},
     "report": {"torch"},
     "baselines": {"torch"},
     "nn": {"pandas"},
