@@ -102,6 +102,7 @@ def make_models(table: FeatureTable, words: list[list[float]], **given: Any) -> 
         "hybrid, no correlation": HybridLoss(correlation_weight=0.0),
         "hybrid, no contrast": HybridLoss(contrast_weight=0.0),
         "transport": transport,
+        "transport, no cost": ConditionalTransport(embeddings=words, transport_weight=0.0),
     }
     models: dict[str, Any] = {
         name: FusionClassifier(Concat(), objective=each, **given) for name, each in objectives.items()
