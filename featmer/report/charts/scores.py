@@ -93,7 +93,8 @@ def cost_chart(board: pd.DataFrame) -> dict[str, Any]:
         gain = rows["mean"] if metric.higher_is_better else -rows["mean"]
         rows = rows.assign(cost=rows[cost], worth=gain > gain.cummax().shift(fill_value=-np.inf))
         rows = rows.assign(named=_apart(rows[rows["worth"]]).reindex(rows.index, fill_value=False))
-        rows = rows[["model", "mean", "cost", "leads", "worth", "named"]]
+        rows = rows.assign(cheap=rows["cost"] ** 2 < rows["cost"].min() * rows["cost"].max())
+        rows = rows[["model", "mean", "cost", "leads", "worth", "named", "cheap"]]
         panels.append(_cost_panel(rows, title, metric.label, form))
     described = f"{metric.label} against seconds of fitting and number of parameters, which the table lists too."
     return {**chart(board[:0], described), "hconcat": panels}
@@ -101,21 +102,26 @@ def cost_chart(board: pd.DataFrame) -> dict[str, Any]:
 
 def _cost_panel(rows: pd.DataFrame, title: str, score: str, form: str) -> dict[str, Any]:
     axis = {"format": form, "grid": False, "tickCount": 4}
-    place = {
+    place: dict[str, Any] = {
         "x": quantity("cost", title, scale={"type": "log", "nice": False, "padding": 16}, axis=axis),
         "y": quantity("mean", score, scale={"zero": False, "padding": 18}),
     }
     told = {"field": "mean", "title": score, "format": ".3f"}
     tooltip = [{"field": "model"}, told, {"field": "cost", "title": title}]
-    worth, named = {"filter": "datum.worth"}, {"filter": "datum.named"}
+    worth = {"filter": "datum.worth"}
     step = {"type": "line", "interpolate": "step-after", "strokeDash": [4, 4], "strokeWidth": 1, "aria": False}
     points = {"type": "point", "size": 80, "opacity": 0.9, "stroke": PAPER}
-    label = {"type": "text", "align": "right", "dx": -7, "dy": -9, "fontSize": 11, "limit": 150, "aria": False}
-    layers = [
+    layers: list[dict[str, Any]] = [
         {"mark": step, "transform": [worth], "encoding": place},
         {"mark": points, "encoding": {**place, "color": _LEADING, "tooltip": tooltip}},
-        {"mark": label, "transform": [named], "encoding": {**place, "text": {"field": "model"}}},
     ]
+    # Below and right of its dot, or above and left, a name meets no line; which side keeps it within the chart.
+    for cheap, align, dx, dy in ((True, "left", 6, 13), (False, "right", -6, -9)):
+        if not (rows["named"] & (rows["cheap"] == cheap)).any():
+            continue  # Vega warns of a layer without rows
+        label = {"type": "text", "align": align, "dx": dx, "dy": dy, "fontSize": 11, "limit": 130, "aria": False}
+        here = {"filter": {"and": ["datum.named", f"datum.cheap === {str(cheap).lower()}"]}}
+        layers.append({"mark": label, "transform": [here], "encoding": {**place, "text": {"field": "model"}}})
     return {"data": chart(rows, "")["data"], "width": 222, "height": 230, "layer": layers}
 
 

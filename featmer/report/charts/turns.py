@@ -46,7 +46,7 @@ def answers_chart(labels: Sequence[str], colours: Sequence[str]) -> dict[str, An
         "color": names("label", None, None, scale=scale, legend={"orient": "top", "columns": 5, "title": None}),
         "tooltip": [{"field": "model"}, {"field": "turn"}, {"field": "label"}, {"field": "share", "format": ".1%"}],
     }
-    header = {"title": None, "labelAngle": 0, "labelAlign": "left", "labelLimit": 130}
+    header = {"title": None, "labelAngle": 0, "labelAlign": "left", "labelLimit": 120}
     facet = {"row": names("model", None, None, header=header)}
     spec = {"width": 520, "height": 46, "mark": {"type": "bar"}, "encoding": place}
     described = "How sure each model was of each label, turn by turn; the true labels are the first row."

@@ -94,7 +94,7 @@ const fitted = (spec, place, beside) => spec.spec
   ? { ...spec, spec: { ...spec.spec, width: Math.max(240, Math.min(760, place.clientWidth - beside)) } } : spec;
 
 const showCharts = async (dialogue, models) => {
-  const answers = fitted(charts.answers, at("answers"), 170);
+  const answers = fitted(charts.answers, at("answers"), 190);
   if (answers.facet) answers.facet.row.sort = ["gold", ...models];
   await chart(at("answers"), { ...answers, data: { values: answersOf(dialogue, models) } });
   const { points = [], starts = [], unit } = dialogue.tracks;
