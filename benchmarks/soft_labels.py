@@ -9,11 +9,10 @@ model is trained, on the official parts and with five seeds,
 - on all votes, by cross-entropy with their shares;
 - with the penalisation matrix on top, 0.2, 0.5 and 0.8 of it;
 
-each of them also with class weights by effective numbers. Of each the variant with the best macro F1 above an equal
-share on the validation part is taken, and scored on all test rows and on those with a majority. The p-values are of
-whole dialogues resampled, two-sided, against the majority's model, Holm-corrected over a table. Who voted is not in the
-data, so that models of single raters cannot be trained on it; ``tests/test_soft_objectives.py`` has them on raters of
-known bias.
+each of them also with class weights by effective numbers. For each metric the variant is taken that scores best by it
+on the validation part, and is scored on all test rows and on those with a majority. The p-values are of whole dialogues
+resampled, two-sided, against the majority's model, Holm-corrected for each metric. Who voted is not in the data, so
+that models of single raters cannot be trained; ``tests/test_soft_objectives.py`` has them, on made-up ones.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ from featmer.evaluation.stats import holm, paired_bootstrap
 from featmer.labels import aggregate_votes
 from featmer.objectives import CrossEntropy, SoftCrossEntropy
 
-CHOSEN_BY = "soft_f1_macro"
 SOFT_METRICS = ("kld", "jsd", "soft_f1_macro", "soft_f1_weighted")
 HARD_METRICS = ("f1_weighted", "f1_macro")
 PENALTIES = (0.2, 0.5, 0.8)
 WEIGHTS = (None, "effective")
+WAYS = ("majority", "soft", "penalised")
 
 
 class Majority(ClassifierMixin, BaseEstimator):
@@ -87,35 +86,30 @@ def variants() -> dict[str, dict[str, Any]]:
     }
 
 
-def best_variants(results: pd.DataFrame) -> dict[str, str]:
-    """Return the variant of each way to train that is best on the validation part, by its model's name."""
-    rows = results[
-        (results["part"] == "valid") & (results["metric"] == CHOSEN_BY) & results["model"].str.contains(": ")
-    ]
-    scores = rows.groupby("model")["value"].mean()
-    return scores.groupby(scores.index.str.split(": ").str[0]).idxmax().to_dict()
-
-
 def hardened(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with a majority, as targets and predictions of one label."""
     true, said = (predictions.filter(regex=rf"^{kind}\.") for kind in "tp")
     kept = (true.max(axis=1) > 0.5).to_numpy()
-    place = predictions[["model", "seed", "fold", "dialogue", "turn", "row"]]
+    place = predictions[["model", "part", "seed", "fold", "dialogue", "turn", "row"]]
     names = {"target": true.idxmax(axis=1).str[2:], "prediction": said.idxmax(axis=1).str[2:]}
     return place.assign(**names)[kept]
 
 
-def compare(answers: dict[str, pd.DataFrame], metrics: tuple[str, ...], against: str, n_resamples: int) -> pd.DataFrame:
-    """Return the mean score of each model with the p-value of its difference from one of them."""
-    others = [name for name in answers if name != against]
-    table = pd.DataFrame(index=list(answers))
+def compare(predictions: pd.DataFrame, metrics: tuple[str, ...], n_resamples: int) -> pd.DataFrame:
+    """Return, for each way to train, its variant that is best on the validation part, its test score, and its p."""
+    rows = {key: frame for key, frame in predictions.groupby(["part", "model"])}
+    table = pd.DataFrame(index=list(WAYS))
     for metric in metrics:
-        found = [paired_bootstrap(metric, answers[name], answers[against], n_resamples=n_resamples) for name in others]
-        base = _mean_score(metric, answers[against])
-        table[metric] = pd.Series(
-            {against: base, **{n: base + c.difference for n, c in zip(others, found, strict=True)}}
+        sign = 1 if find_metric(metric).higher_is_better else -1
+        seen = pd.Series(
+            {model: sign * _mean_score(metric, frame) for (part, model), frame in rows.items() if part == "valid"}
         )
-        table[f"p {metric}"] = pd.Series(holm([each.pvalue for each in found]), index=others)
+        chosen = {way: str(seen[seen.index.str.startswith(f"{way}: ")].idxmax()) for way in WAYS}
+        first, *others = (rows["test", chosen[way]] for way in WAYS)
+        found = [paired_bootstrap(metric, other, first, n_resamples=n_resamples) for other in others]
+        table[metric] = _mean_score(metric, first) + np.array([0.0, *(each.difference for each in found)])
+        table[f"p {metric}"] = [np.nan, *holm([each.pvalue for each in found])]
+        table[f"variant {metric}"] = [chosen[way].split(": ")[1] for way in WAYS]
     return table
 
 
@@ -133,23 +127,20 @@ def main() -> None:
     arguments = parser.parse_args()
     table, _ = extract(load_emotionlines(arguments.data), [SentenceEmbedding()], cache=arguments.cache)
     models = {f"{way}: {name}": model for way, each in variants().items() for name, model in each.items()}
-    options = {"target": "votes.", "splitter": "official", "n_bootstrap": 0, "return_predictions": True}
+    options: dict[str, Any] = {"target": "votes.", "splitter": "official", "n_bootstrap": 0, "return_predictions": True}
+    options["cache"] = arguments.cache / "runs"
     results, predictions = evaluate(models, table, seeds=range(arguments.seeds), metrics=SOFT_METRICS, **options)
     linear = {"linear majority": Majority(LinearClassifier()), "linear soft": LinearClassifier()}
     beside = evaluate(linear, table, seeds=[0], metrics=SOFT_METRICS, **options)[0]
     print("\nvariants, mean over seeds\n", _means(pd.concat([results, beside])).round(4).to_string())
-    chosen = best_variants(results)
-    print("\nchosen on the validation part:", chosen)
-    test = predictions[predictions["part"] == "test"]
-    answers = {way: test[test["model"] == model] for way, model in chosen.items()}
-    ways = {way: answers[way] for way in ("majority", "soft", "penalised")}
-    print("\nall test rows\n", compare(ways, SOFT_METRICS, "majority", arguments.resamples).round(4).to_string())
-    agreed = {way: rows[(rows.filter(regex=r"^t\.").max(axis=1) > 0.5)] for way, rows in ways.items()}
-    print("\ntest rows with a majority, by their votes")
-    print(compare(agreed, SOFT_METRICS, "majority", arguments.resamples).round(4).to_string())
-    hard = {way: hardened(rows) for way, rows in ways.items()}
-    print("\ntest rows with a majority, by their label")
-    print(compare(hard, HARD_METRICS, "majority", arguments.resamples).round(4).to_string())
+    agreed = predictions[predictions.filter(regex=r"^t\.").max(axis=1) > 0.5]
+    for title, rows, metrics in (
+        ("all test rows", predictions, SOFT_METRICS),
+        ("test rows with a majority, by their votes", agreed, SOFT_METRICS),
+        ("test rows with a majority, by their label", hardened(predictions), HARD_METRICS),
+    ):
+        ours = rows[rows["model"].isin(models)]
+        print(f"\n{title}\n{compare(ours, metrics, arguments.resamples).round(4).T.to_string()}")
 
 
 def _means(results: pd.DataFrame) -> pd.DataFrame:
