@@ -1,6 +1,7 @@
 """Honest comparison: splits that do not leak, metrics, intervals and tests."""
 
 from featmer.evaluation.confidence import confidence_report, risk_coverage
+from featmer.evaluation.conflicts import conflict_report, conflict_subsets, vote_labels
 from featmer.evaluation.forgetting import forgetting
 from featmer.evaluation.identity import digest
 from featmer.evaluation.leaks import find_leaks
@@ -36,6 +37,8 @@ __all__ = [
     "auilc",
     "check_disjoint",
     "confidence_report",
+    "conflict_report",
+    "conflict_subsets",
     "digest",
     "evaluate",
     "find_leaks",
@@ -43,4 +46,5 @@ __all__ = [
     "group_report",
     "risk_coverage",
     "selection_gap",
+    "vote_labels",
 ]
