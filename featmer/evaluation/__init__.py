@@ -6,7 +6,7 @@ from featmer.evaluation.forgetting import forgetting
 from featmer.evaluation.identity import digest
 from featmer.evaluation.leaks import find_leaks
 from featmer.evaluation.metrics import METRICS, Metric
-from featmer.evaluation.protocol import evaluate
+from featmer.evaluation.protocol import evaluate, status
 from featmer.evaluation.robustness import auilc, selection_gap
 from featmer.evaluation.splits import (
     SPLITTERS,
@@ -46,5 +46,6 @@ __all__ = [
     "group_report",
     "risk_coverage",
     "selection_gap",
+    "status",
     "vote_labels",
 ]

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from featmer._parallel import side_by_side
 from featmer.evaluation.identity import digest, name_of, versions
+from featmer.evaluation.kept import state_of
 from featmer.evaluation.leaks import warn_of_leaks
 from featmer.evaluation.metrics import Metric, find_metrics
 from featmer.evaluation.runs import VARIANTS, Run, Task, perform, score_all_folds
@@ -147,6 +148,95 @@ def evaluate(
     >>> results[results.part == "test"].groupby("model").value.mean().to_dict()
     {'DecisionTreeClassifier': 1.0, 'majority': 0.5}
     """
+    task, runs = _plan(
+        models,
+        table,
+        target=target,
+        splitter=splitter,
+        metrics=metrics,
+        seeds=seeds,
+        n_bootstrap=n_bootstrap,
+        conditions=conditions,
+        audit=audit,
+    )
+    splits = list({run.fold: run.split for run in runs}.values())
+    warn_of_leaks(table, splits, task.target.strata())
+    done = _perform_all(task, runs, n_jobs, None if cache is None else Path(cache), progress)
+    common = {
+        "corpus": _name_of_corpus(table),
+        "features_digest": table.digest(),
+        "target": target,
+        "protocol": name_of(splitter),
+        "unit": task.unit,
+        "versions": versions(),
+    }
+    scores = [scores for scores, _ in done]
+    if len(splits) > 1:
+        scores.append(score_all_folds(task, runs, done))
+    results = pd.concat([frame.astype({"fold": "Int64"}) for frame in scores], ignore_index=True).assign(**common)
+    results["model_digest"] = results["model"].map({run.model: digest(run.estimator) for run in runs})
+    results = results[[*COLUMNS, *(name for name in VARIANTS if name in results)]]
+    if not return_predictions:
+        return results
+    answers = [predictions for _, predictions in done if len(predictions)]
+    return results, pd.concat(answers, ignore_index=True) if answers else pd.DataFrame()
+
+
+def status(models: Any, table: FeatureTable, *, cache: str | os.PathLike[str], **protocol: Any) -> pd.DataFrame:
+    """Say of every run of a comparison whether it is done; nothing is fitted.
+
+    Parameters
+    ----------
+    models, table, cache
+        As for :func:`evaluate`.
+    **protocol
+        What else :func:`evaluate` is given and scores depend on: target, splitter, metrics, seeds and so on.
+
+    Returns
+    -------
+    DataFrame
+        A row a run: ``model``, ``fold``, ``seed``, ``digest``, ``state`` ("done", "running", "failed" or "left") and
+        ``reason``. A run that was killed is left; a failed one is tried again when :func:`evaluate` is next called.
+
+    Raises
+    ------
+    ValueError
+        As :func:`evaluate` does.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from featmer import Block
+    >>> segments = pd.DataFrame({"dialogue": range(12), "turn": 0, "emotion": ["joy", "fear"] * 6})
+    >>> table = FeatureTable(segments, {"text": Block(np.ones((12, 1)), ["text.length"])})
+    >>> dummies = {"most": DummyClassifier(), "constant": DummyClassifier(strategy="constant", constant="no label")}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = evaluate(dummies, table, cache=folder, progress=False)
+    ...     found = status(dummies, table, cache=folder, seeds=[0, 1])
+    >>> found.groupby(["model", "state"]).size().to_dict()
+    {('constant', 'failed'): 5, ('constant', 'left'): 5, ('majority', 'done'): 5, ... ('most', 'left'): 5}
+    """
+    task, runs = _plan(models, table, **protocol)
+    paths = _paths(task, runs, Path(cache))
+    rows = [(run.model, run.fold, run.seed, path.stem, *state_of(path)) for run, path in zip(runs, paths, strict=True)]
+    return pd.DataFrame(rows, columns=["model", "fold", "seed", "digest", "state", "reason"])
+
+
+def _plan(
+    models: Any,
+    table: FeatureTable,
+    *,
+    target: str = "emotion",
+    splitter: Any = "by_dialogue",
+    metrics: Iterable[str | Metric] | None = None,
+    seeds: Iterable[int] = (0,),
+    n_bootstrap: int = 1000,
+    conditions: Mapping[str, Condition | Iterable[Condition]] | None = None,
+    audit: bool = False,
+) -> tuple[Task, list[Run]]:
+    """Return what is asked of all, and everyone who is asked."""
     if not isinstance(table, FeatureTable):
         raise TypeError(f"Got {type(table).__name__}, expected a FeatureTable: FeatureTable(segments, blocks).")
     wanted = Target.of(table.segments, target)
@@ -161,42 +251,24 @@ def evaluate(
         audit=audit,
     )
     splits = make_splits(splitter, table.segments, wanted.strata())
-    warn_of_leaks(table, splits, wanted.strata())
     seeds = tuple(seeds)
-    runs = [
+    return task, [
         Run(name, model, fold, seed, split)
         for name, model in models.items()
         for fold, split in enumerate(splits)
         for seed in seeds
     ]
-    done = _perform_all(task, runs, n_jobs, None if cache is None else Path(cache), progress)
-    common = {
-        "corpus": _name_of_corpus(table),
-        "features_digest": table.digest(),
-        "target": target,
-        "protocol": name_of(splitter),
-        "unit": task.unit,
-        "versions": versions(),
-    }
-    scores = [scores for scores, _ in done]
-    if len(splits) > 1:
-        scores.append(score_all_folds(task, runs, done))
-    results = pd.concat([frame.astype({"fold": "Int64"}) for frame in scores], ignore_index=True).assign(**common)
-    results["model_digest"] = results["model"].map({name: digest(model) for name, model in models.items()})
-    results = results[[*COLUMNS, *(name for name in VARIANTS if name in results)]]
-    if not return_predictions:
-        return results
-    answers = [predictions for _, predictions in done if len(predictions)]
-    return results, pd.concat(answers, ignore_index=True) if answers else pd.DataFrame()
+
+
+def _paths(task: Task, runs: list[Run], cache: Path) -> list[Path]:
+    common = task.digest()
+    return [cache / f"{digest([common, run.digest()])}.parquet" for run in runs]
 
 
 def _perform_all(
     task: Task, runs: list[Run], n_jobs: int, cache: Path | None, progress: bool
 ) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
-    paths: list[Path | None] = [None] * len(runs)
-    if cache is not None:
-        common = task.digest()
-        paths = [cache / f"{digest([common, run.digest()])}.parquet" for run in runs]
+    paths = [None] * len(runs) if cache is None else _paths(task, runs, cache)
     calls = (delayed(perform)(task, run, path) for run, path in zip(runs, paths, strict=True))
     jobs = side_by_side(calls, n_jobs)
     done = []

@@ -16,9 +16,9 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
-from featmer._saving import write_whole
 from featmer.evaluation._costs import count_parameters, forget_peak_memory, peak_memory_mb
 from featmer.evaluation.identity import content_of, digest, versions
+from featmer.evaluation.kept import once
 from featmer.evaluation.metrics import Metric
 from featmer.evaluation.outcomes import Outcomes
 from featmer.evaluation.splits import Rows, Split
@@ -171,14 +171,7 @@ def perform(task: Task, run: Run, path: Path | None = None) -> tuple[pd.DataFram
     >>> perform(task, Run("majority", DummyClassifier(), 0, 0, split))[0].value.tolist()
     [1.0, 1.0]
     """
-    if path and path.exists():
-        scores = pd.read_parquet(path)
-        predictions = pd.read_parquet(_beside(path))
-    else:
-        scores, predictions = _try(task, run)
-        if path and len(predictions):
-            write_whole(_beside(path), predictions.to_parquet())
-            write_whole(path, scores.to_parquet())
+    scores, predictions = _try(task, run) if path is None else once(path, partial(_try, task, run))
     place: dict[str, Any] = {"model": run.model, "fold": run.fold, "seed": run.seed}
     return scores.assign(**place), predictions.assign(**place)
 
@@ -331,7 +324,3 @@ def _score(task: Task, predictions: pd.DataFrame) -> Iterator[dict[str, Any]]:
 def _no_score(part: Any, metric: Metric, n_rows: int, error: str) -> dict[str, Any]:
     empty = dict.fromkeys(("value", "low", "high"), np.nan)
     return {"part": part, "metric": metric.name, **empty, "n_rows": n_rows, "error": error}
-
-
-def _beside(path: Path) -> Path:
-    return path.with_suffix(".predictions.parquet")
