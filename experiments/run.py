@@ -1,11 +1,13 @@
 """Fit and compare models on one corpus; without arguments, the main job on the demo corpus.
 
-``python experiments/run.py -m model=boosted,transformer seed=0,1,2`` sweeps; runs already done are read from
-``<output>/runs``, and ``experiments/compare.py`` makes one page of all.
+``python experiments/run.py -m model=boosted,transformer seed=0,1,2`` sweeps, ``-m sweep=search model=gated`` searches
+(see ``search.py``). Runs already done are read from ``<output>/runs``; ``status.py`` tells how far a sweep is, and
+``compare.py`` makes one page of all.
 """
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 
 import hydra
@@ -21,7 +23,7 @@ from featmer.report import save_results, write_page
 
 @hydra.main(version_base=None, config_path="../conf", config_name="config")
 def main(config: DictConfig) -> float:
-    """Return the mean validation score, which is all that a sweep may see."""
+    """Return the mean validation score, which is all that a sweep may see; minus infinity where a run failed."""
     output, choices = Path(config.output).resolve(), HydraConfig.get().runtime.choices
     table = make_table(config)
     seeds = [config.seed] if isinstance(config.seed, int) else list(config.seed)
@@ -43,7 +45,8 @@ def main(config: DictConfig) -> float:
     seen = results[
         (results["part"] == "valid") & (results["metric"] == protocol["metrics"][0]) & results["fold"].notna()
     ]
-    return float(seen.loc[seen["model"].isin(list(config.model)), "value"].mean())
+    score = seen.loc[seen["model"].isin(list(config.model)), "value"].mean(skipna=False)
+    return float("-inf") if isnan(score) else float(score)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import lightgbm
 import numpy as np
@@ -40,6 +40,7 @@ class _Rows(NamedTuple):
 class _Boosted(Baseline):
     """Base of both: the parameters, and how trees are grown and asked."""
 
+    search_space: ClassVar[dict[str, list[Any]]] = {"learning_rate": [0.03, 0.1, 0.3], "num_leaves": [7, 15, 31]}
     trees_: list[str]
 
     def __init__(
@@ -134,8 +135,7 @@ class _Boosted(Baseline):
         return self._answers([lightgbm.Booster(model_str=text) for text in self.trees_], features)
 
     def _answers(self, boosters: list[lightgbm.Booster], features: NDArray[Any]) -> list[NDArray[np.float64]]:
-        threads = effective_n_jobs(self.n_jobs)
-        return [np.asarray(booster.predict(features, num_threads=threads)) for booster in boosters]
+        return [np.asarray(trees.predict(features, num_threads=effective_n_jobs(self.n_jobs))) for trees in boosters]
 
 
 def _labelled(data: lightgbm.Dataset, question: Question) -> lightgbm.Dataset:

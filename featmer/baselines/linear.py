@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -70,6 +70,8 @@ class LinearClassifier(DecidingClassifier, Baseline):
     >>> LinearClassifier().fit(X, ["joy", "joy", "anger", "anger"]).predict([[0.5, np.nan]])
     array(['joy'], dtype='<U5')
     """
+
+    search_space: ClassVar[dict[str, list[Any]]] = {"C": [0.001, 0.01, 0.1, 1.0], "context": [0, 1, 2]}
 
     def __init__(
         self,
@@ -194,6 +196,8 @@ class LinearRegressor(RegressorMixin, Baseline):
     >>> LinearRegressor(C=100.0).fit(X, [0.0, 0.3, 0.8, 1.0]).predict([[5.0, np.nan]]).round()
     array([1.])
     """
+
+    search_space: ClassVar[dict[str, list[Any]]] = {"C": [0.001, 0.01, 0.1, 1.0], "context": [0, 1, 2]}
 
     def __init__(self, modalities: Iterable[str] | None = None, *, context: int = 0, C: float = 0.03):
         self.modalities = modalities

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, Self, cast
+from typing import Any, ClassVar, Protocol, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -58,6 +58,7 @@ class Curriculum(Protocol):
 class FusionEstimator(TorchEstimator):
     """Base of :class:`FusionClassifier` and its like, which document the parameters."""
 
+    search_space: ClassVar[dict[str, list[Any]]] = {"lr": [0.0003, 0.001, 0.003], "weight_decay": [0.0, 0.01, 0.1]}
     target_: str  # what the objective has to meet, as of Objective.target
     parts = {
         "head": ({**HEADS, "self_distilled": SelfDistilled}, Head),

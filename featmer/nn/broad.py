@@ -217,6 +217,8 @@ class BroadMamba(Head):
     BroadMamba(nodes=64)
     """
 
+    search_space = {**Head.search_space, "layers": [1, 2], "nodes": [64, 128, 256]}
+
     def __init__(
         self,
         *,

@@ -198,6 +198,8 @@ class Compressor(Head):
     Compressor(gate='token')
     """
 
+    search_space = {**Head.search_space, "n_tokens": [1, 2, 4]}
+
     def __init__(
         self,
         *,

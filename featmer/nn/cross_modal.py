@@ -116,6 +116,8 @@ class CrossModal(Head):
     CrossModal(context='none', layers=2)
     """
 
+    search_space = {**Head.search_space, "layers": [1, 2, 4]}
+
     def __init__(
         self,
         *,

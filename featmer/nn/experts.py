@@ -177,6 +177,8 @@ class Experts(Head):
     Experts(experts=2)
     """
 
+    search_space = {**Head.search_space, "experts": [2, 4, 8], "rank": [8, 16, 32]}
+
     def __init__(
         self,
         *,

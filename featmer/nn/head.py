@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from sklearn.base import BaseEstimator
@@ -54,6 +54,8 @@ class Head(BaseEstimator, nn.Module):
     ----------
     tokens : int
         Into how many vectors, of a modality or a stretch of frames each, the outputs of a row fall.
+    search_space : dict of str to list
+        What a search may try for each parameter.
 
     Examples
     --------
@@ -64,6 +66,7 @@ class Head(BaseEstimator, nn.Module):
     """
 
     tokens = 1
+    search_space: ClassVar[dict[str, list[Any]]] = {"hidden": [32, 64, 128, 256], "dropout": [0.1, 0.3, 0.5]}
 
     def __init__(self) -> None:
         super().__init__()

@@ -167,6 +167,8 @@ class M2FNet(Head):
     M2FNet(fusions=2)
     """
 
+    search_space = {**Head.search_space, "layers": [1, 2], "fusions": [1, 2, 4]}
+
     def __init__(
         self,
         *,

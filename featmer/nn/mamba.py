@@ -177,6 +177,8 @@ class Mamba(Head):
     Mamba(context='past', layers=2)
     """
 
+    search_space = {**Head.search_space, "layers": [1, 2, 4]}
+
     def __init__(
         self,
         *,

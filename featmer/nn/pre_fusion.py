@@ -175,6 +175,8 @@ class PreFusion(Head):
     PreFusion(fusion='query')
     """
 
+    search_space = {**Head.search_space, "layers": [1, 2, 4]}
+
     def __init__(
         self,
         *,

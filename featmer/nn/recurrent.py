@@ -110,6 +110,8 @@ class Recurrent(Head):
     Recurrent(layers=2)
     """
 
+    search_space = {**Head.search_space, "layers": [1, 2]}
+
     def __init__(
         self,
         *,

@@ -55,6 +55,8 @@ class SelfDistilled(Head):
     35202
     """
 
+    search_space = {}  # that of the head inside it
+
     def __init__(
         self,
         head: str | Head = "transformer",

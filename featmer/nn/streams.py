@@ -158,6 +158,8 @@ class WindowedLSTM(Head):
     WindowedLSTM(steps=3)
     """
 
+    search_space = {**Head.search_space, "steps": [3, 5, 9]}
+
     def __init__(self, *, steps: int = 5, hidden: int = 128, dropout: float = 0.3) -> None:
         super().__init__()
         self.steps = steps

@@ -49,6 +49,8 @@ class Transformer(Head):
     Transformer(context='past', layers=2)
     """
 
+    search_space = {**Head.search_space, "layers": [1, 2, 4]}
+
     def __init__(
         self,
         *,

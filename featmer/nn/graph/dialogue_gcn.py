@@ -174,6 +174,8 @@ class DialogueGCN(Head):
     DialogueGCN(future=0, past=5)
     """
 
+    search_space = {**Head.search_space, "past": [2, 5, 10], "future": [0, 5, 10]}
+
     def __init__(
         self,
         *,
