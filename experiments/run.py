@@ -10,22 +10,25 @@ from __future__ import annotations
 from math import isnan
 from pathlib import Path
 
+import cloudpickle
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from extract import make_table
+import extract
 from featmer import evaluate
 from featmer.report import save_results, write_page
+
+cloudpickle.register_pickle_by_value(extract)  # a worker of submitit does not look into this folder
 
 
 @hydra.main(version_base=None, config_path="../conf", config_name="config")
 def main(config: DictConfig) -> float:
     """Return the mean validation score, which is all that a sweep may see; minus infinity where a run failed."""
     output, choices = Path(config.output).resolve(), HydraConfig.get().runtime.choices
-    table = make_table(config)
+    table = extract.make_table(config)
     seeds = [config.seed] if isinstance(config.seed, int) else list(config.seed)
     protocol = instantiate(config.protocol, _convert_="all")
     results, predictions = evaluate(

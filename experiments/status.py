@@ -48,6 +48,8 @@ if __name__ == "__main__":
             config = compose("config", overrides=job, return_hydra_config=True)
             HydraConfig.instance().set_config(config)
             found.append(runs_of(config))
+    if not found:
+        sys.exit("No trial of this search was begun: give status.py what run.py was given.")
     runs = pd.concat(found).drop_duplicates("digest")
     for run in runs[runs["state"] == "failed"].itertuples():
         print(f"failed: {run.model}, fold {run.fold}, seed {run.seed}: {run.reason}")
