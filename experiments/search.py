@@ -21,7 +21,7 @@ def suggest(config: DictConfig, trial: Trial) -> None:
     if not getattr(estimator, "search_space", None):
         raise ValueError(f"{type(estimator).__name__} declares no search_space; search a baseline or a head.")
     spaces = {f"++model.{name}": estimator.search_space}
-    if (head := node.get("head")) in HEADS:
+    if isinstance(head := getattr(estimator, "head", None), str):
         made = f"{HEADS[head].__module__}.{HEADS[head].__qualname__}"
         trial.suggest_categorical(f"++model.{name}.head", [f"{{_target_:{made}}}"])
         spaces[f"++model.{name}.head"] = HEADS[head].search_space

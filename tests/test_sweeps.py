@@ -13,6 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import DictConfig
 
 from featmer import FusionClassifier, FusionRegressor
 from featmer.baselines import BoostedClassifier, BoostedRegressor, LinearClassifier, LinearRegressor
@@ -35,6 +38,39 @@ def test_a_search_space_holds_parameters(estimator: type) -> None:
     assert space
     assert set(space) <= set(inspect.signature(estimator).parameters)
     assert all(len(set(choices)) == len(choices) > 1 for choices in space.values())
+
+
+def composed(*overrides: str) -> DictConfig:
+    with initialize_config_dir(str(EXPERIMENTS.parent / "conf"), version_base=None):
+        return compose("config", overrides=list(overrides))
+
+
+@pytest.mark.parametrize("model", [*HEADS, "linear", "boosted"])
+def test_a_trial_is_a_model_with_the_suggested_parameters(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    optuna = pytest.importorskip("optuna", reason="pip install featmer[sweeps]")
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    from search import suggest
+
+    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
+    suggest(composed(f"model={model}"), trial)
+    config = composed(f"model={model}", *(f"{name}={value}" for name, value in trial.params.items()))
+    found = instantiate(config.model, _convert_="all")[model].get_params()
+    for name, value in trial.params.items():
+        parameter = name.removeprefix(f"++model.{model}.").replace(".", "__")
+        assert parameter == "head" or found[parameter] == value
+    if model in HEADS:
+        assert isinstance(found["head"], HEADS[model])
+        assert set(HEADS[model].search_space) < {name.split(".")[-1] for name in trial.params}
+
+
+@pytest.mark.parametrize(("model", "told"), [("leaderboard", "choose one"), ("contrastive", "no search_space")])
+def test_what_cannot_be_searched_says_so(model: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    optuna = pytest.importorskip("optuna", reason="pip install featmer[sweeps]")
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    from search import suggest
+
+    with pytest.raises(ValueError, match=told):
+        suggest(composed(f"model={model}"), optuna.create_study().ask())
 
 
 @pytest.fixture
