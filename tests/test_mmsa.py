@@ -156,7 +156,7 @@ def test_a_pickle_that_runs_something_is_refused(tmp_path: Path, protocol: int, 
         np.random.default_rng(0),
         io.BytesIO(b"x"),
     ],
-    ids=lambda attack: type(attack).__name__ + str(getattr(attack, "state", "")),
+    ids=["eval", "getattr", "load", "open_memmap", "date", "generator", "stream"],
 )
 def test_whatever_is_no_array_is_refused(tmp_path: Path, attack: Any) -> None:
     (tmp_path / "m.pkl").write_bytes(pickle.dumps(attack))
