@@ -1,5 +1,6 @@
 """Corpus readers: each knows one corpus's files, splits, labels and known-bad clips, and returns segments."""
 
+from featmer.corpora._mmsa import convert_mmsa, load_mmsa_features
 from featmer.corpora.c_expr_db import load_c_expr_db
 from featmer.corpora.ch_sims import load_ch_sims
 from featmer.corpora.crema_d import load_crema_d
@@ -17,7 +18,6 @@ from featmer.corpora.meisd import load_meisd
 from featmer.corpora.meld import load_meld
 from featmer.corpora.meld_feats import load_meld_feats, load_meld_feats_features
 from featmer.corpora.mer2023 import load_mer2023
-from featmer.corpora.mmsa import convert_mmsa, load_mmsa_features
 from featmer.corpora.mosei import load_mosei
 from featmer.corpora.mosi import load_mosi, load_mosi_features
 from featmer.corpora.mosi_mmsa import load_mosi_mmsa

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from featmer.corpora import mmsa
+from featmer.corpora import _mmsa
 
-LABELS = mmsa.LABELS
+LABELS = _mmsa.LABELS
 
 
 def load_mosi_mmsa(root: str | Path) -> pd.DataFrame:
@@ -41,4 +41,4 @@ def load_mosi_mmsa(root: str | Path) -> pd.DataFrame:
     Traceback (most recent call last):
     FileNotFoundError: nowhere/mosi_mmsa.parquet is not there; make it of MMSA's pickle with ...
     """
-    return mmsa.load_segments(root, "mosi_mmsa")
+    return _mmsa.load_segments(root, "mosi_mmsa")
