@@ -48,7 +48,7 @@ class SentenceEmbedding(TextExtractor):
     keep : {"start", "end"}, default="start"
         What is kept of a text longer than the model's window; each such text is a warning in the failure table.
         Keep the end of texts that begin with previous turns.
-    batch_size : int, default=32
+    batch_size : int, default=64
         Texts that go through the model at a time, at most.
 
     Attributes
@@ -84,7 +84,7 @@ class SentenceEmbedding(TextExtractor):
         pooling: str | None = None,
         layers: int | None = None,
         keep: str = "start",
-        batch_size: int = 32,
+        batch_size: int = 64,
     ) -> None:
         self.model = model
         self.level = level
