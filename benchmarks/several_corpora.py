@@ -1,6 +1,6 @@
 """Three corpora with three kinds of labels: one model of all, with and without teachers, against a model each.
 
-    python benchmarks/several_corpora.py --data ../shared/data          # five seeds, six minutes on a core
+    python benchmarks/several_corpora.py --data ../shared/data          # five seeds; about 70 s of a core each
 
 MELD (an emotion a row; the first 500 of 1,038 training dialogues), GoEmotions (any of 28 labels; the first 6,000, 1,000
 and 2,000 comments of its parts) and EmoBank (valence, arousal, dominance), official parts, text alone, all from the
