@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,7 +72,7 @@ def pad(dialogues: list[tuple[dict[str, torch.Tensor], torch.Tensor]]) -> tuple[
     return features, targets, torch.tensor([len(labels) for _, labels in dialogues])
 
 
-def plain_epochs(table: FeatureTable, labels: np.ndarray, epochs: int) -> float:
+def plain_epochs(table: FeatureTable, labels: np.ndarray, epochs: int, device: str = "cpu") -> float:
     """Return the seconds an epoch of the plain loop takes."""
     scaled = {name: torch.tensor(block.values) for name, block in table.blocks.items()}
     ends = np.flatnonzero(np.diff(table.segments["dialogue"], append=-1)) + 1
@@ -80,12 +81,13 @@ def plain_epochs(table: FeatureTable, labels: np.ndarray, epochs: int) -> float:
         for start, end in zip([0, *ends[:-1]], ends, strict=True)
     ]
     loader = DataLoader(items, round(BATCH * N_DIALOGUES / N_ROWS), shuffle=True, collate_fn=pad)
-    model = PlainModel()
+    model = PlainModel().to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     start = time.perf_counter()
     for _ in range(epochs):
         for features, targets, lengths in loader:
-            loss = nn.functional.cross_entropy(model(features, lengths).flatten(0, 1), targets.flatten())
+            logits = model({name: values.to(device) for name, values in features.items()}, lengths)
+            loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets.to(device).flatten())
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -93,9 +95,10 @@ def plain_epochs(table: FeatureTable, labels: np.ndarray, epochs: int) -> float:
     return (time.perf_counter() - start) / epochs
 
 
-def fitted(head: Head, table: FeatureTable, labels: np.ndarray, epochs: int) -> FusionClassifier:
+def fitted(head: Head, table: FeatureTable, labels: np.ndarray, epochs: int, **given: Any) -> FusionClassifier:
     """Return a head after some epochs on all rows; the estimator tells their seconds."""
-    model = FusionClassifier(head, epochs=epochs, batch_size=BATCH, validation_share=0, random_state=0)
+    given = {"device": "cpu", "batch_size": BATCH, "validation_share": 0, "random_state": 0, **given}
+    model = FusionClassifier(head, epochs=epochs, **given)
     return model.fit(table, labels)
 
 

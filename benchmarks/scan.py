@@ -61,7 +61,7 @@ def expanded(u: Tensor, delta: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Te
     return (delta[..., None] * A).exp(), (delta * u)[..., None] * B[:, :, None]
 
 
-def make_inputs(n_sequences: int, length: int, channels: int, states: int) -> list[Tensor]:
+def make_inputs(n_sequences: int, length: int, channels: int, states: int, device: str) -> list[Tensor]:
     """Return numbers like those of a Mamba layer."""
     torch.manual_seed(0)
     over_time = (n_sequences, length)
@@ -72,7 +72,7 @@ def make_inputs(n_sequences: int, length: int, channels: int, states: int) -> li
         torch.randn(*over_time, states),
         torch.randn(*over_time, states),
     ]
-    return [values.requires_grad_() for values in inputs]
+    return [values.to(device).requires_grad_() for values in inputs]
 
 
 def forward_backward(scan: Scan, inputs: list[Tensor]) -> list[Tensor]:
@@ -102,6 +102,8 @@ def best_times(sides: dict[str, Scan], inputs: list[Tensor], repeats: int) -> di
         for name, scan in sides.items():
             begin = time.perf_counter()
             forward_backward(scan, inputs)
+            if inputs[0].is_cuda:
+                torch.cuda.synchronize()
             best[name] = min(best[name], 1e3 * (time.perf_counter() - begin))
     return best
 
@@ -111,6 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     sides: dict[str, Scan] = {"ours": selective_scan, "indexed loop": indexed_loop, "unbound loop": unbound_loop}
@@ -118,7 +121,7 @@ def main() -> None:
         sides["mambapy"] = mambapy_scan
     rows, kept = {}, {}
     for shape in SHAPES:
-        inputs = make_inputs(*shape)
+        inputs = make_inputs(*shape, arguments.device)
         rows[shape] = best_times(sides, inputs, arguments.repeats)
         kept[shape] = {name: kept_megabytes(scan, inputs) for name, scan in sides.items()}
     times = pd.DataFrame(rows).T
@@ -127,7 +130,7 @@ def main() -> None:
     print("megabytes kept for backward:", pd.DataFrame(kept).T.round(1), sep="\n")
     growth = []
     for length in LENGTHS:
-        inputs = make_inputs(2, length, 64, 8)
+        inputs = make_inputs(2, length, 64, 8, arguments.device)
         spent = best_times({"ours": selective_scan}, inputs, arguments.repeats)["ours"]
         growth.append((length, 1e3 * spent / length, 2**10 * kept_megabytes(selective_scan, inputs) / length))
     columns = ["length", "microseconds a step", "kilobytes a step"]

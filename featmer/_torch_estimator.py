@@ -149,8 +149,8 @@ class TorchEstimator(TableEstimator):
         return estimator
 
     def _params_to_keep(self) -> dict[str, Any]:
-        """Return the parameters as JSON can hold them."""
-        params = self.get_params(deep=False)
+        """Return the parameters as JSON can hold them; the device is that of a machine, and chosen anew on the next."""
+        params = self.get_params(deep=False) | {"device": None}
         return params | {part: write_part(params[part], choices, part) for part, (choices, _) in self.parts.items()}
 
     def _modules(self) -> nn.ModuleDict:

@@ -393,3 +393,13 @@ def test_half_precision_learns_too():
     assert half.history_ != full.history_
     assert half.score(*mood_table(1)) == pytest.approx(full.score(*mood_table(1)), abs=0.05)
     assert half.seconds_per_epoch_ > 0
+
+
+def test_a_model_saved_on_a_gpu_is_read_where_there_is_none(tiny_table, labels, tmp_path):
+    fitted = FusionClassifier("concat", epochs=1, random_state=0, device="cpu").fit(tiny_table, labels)
+    fitted.device = "cuda"
+    fitted.save(tmp_path / "model")
+    np.testing.assert_array_equal(
+        FusionClassifier.load(tmp_path / "model").set_params(device="cpu").predict_proba(tiny_table),
+        fitted.set_params(device="cpu").predict_proba(tiny_table),
+    )

@@ -293,7 +293,7 @@ class FusionEstimator(TorchEstimator):
     def _decode(self, outputs: torch.Tensor, objective: Objective | None = None) -> NDArray[np.float64]:
         """Return what the head's outputs mean to the fitted objective, unless another is given."""
         with torch.no_grad():  # an objective may have weights of its own
-            return (objective or self.objective_).decode(outputs).cpu().numpy()
+            return (objective or self.objective_).to(outputs.device).decode(outputs).cpu().numpy()
 
     def _params_to_keep(self) -> dict[str, Any]:
         """Return the parameters as JSON can hold them; a curriculum has done its work and is not kept."""

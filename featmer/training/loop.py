@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -46,9 +47,10 @@ class Examples:
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Make torch repeatable inside and leave no trace outside.
 
-    The global generators and the number of threads are put back. One thread is used
-    on the CPU, where sums would otherwise depend on how many there are. Python threads
-    wait for each other here, as all share torch's generators.
+    The global generators, the number of threads and torch's choice of algorithms are put
+    back. One thread is used on the CPU, where sums would otherwise depend on how many
+    there are; on a GPU, algorithms that add in a fixed order, with torch's warning where
+    there is none. Python threads wait for each other here, as all share torch's generators.
 
     Parameters
     ----------
@@ -65,15 +67,19 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     >>> bool((torch.get_rng_state() == before).all())
     True
     """
-    devices = [device] if device.type == "cuda" else []
-    with _ONE_AT_A_TIME, torch.random.fork_rng(devices):
-        threads = torch.get_num_threads()
+    gpus = [device] if device.type == "cuda" else []
+    with _ONE_AT_A_TIME, torch.random.fork_rng(gpus):
+        threads, strict = torch.get_num_threads(), torch.get_deterministic_debug_mode()
         torch.manual_seed(seed)
         torch.set_num_threads(1)
+        if gpus:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may add in any order
+            torch.set_deterministic_debug_mode(max(strict, 1))
         try:
             yield
         finally:
             torch.set_num_threads(threads)
+            torch.set_deterministic_debug_mode(strict)
 
 
 def train(
@@ -189,7 +195,7 @@ def predict(module: nn.Module, tensors: TensorTable, batch_size: int) -> Tensor:
     Tensor, shape (n_rows, n_outputs)
         Outputs, computed in the precision of the rows.
     """
-    module = copy.deepcopy(module).to(tensors.dtype).eval()
+    module = copy.deepcopy(module).to(tensors.device, tensors.dtype).eval()
     batches = tensors.dialogue_batches(batch_size)
     with torch.no_grad():
         outputs = torch.cat([module(tensors.batch(rows)) for rows in batches])
