@@ -3,6 +3,11 @@
     python benchmarks/multilabel.py --corpus semeval --data ../shared/data
     python benchmarks/multilabel.py --corpus goemotions --seeds 2 --train-rows 16000
     python benchmarks/multilabel.py --corpus meisd --seeds 1
+    python benchmarks/multilabel.py --corpus goemotions --prepared embeddings --device cuda --models bce hybrid linear
+
+Runs that are done are read from the cache: a comparison may be run model by model and seed by seed, and printed whole
+in the end. Embeddings that were prepared are taken as they are; neither their model nor the corpus need be there (of
+MEISD the corpus, whose typing errors are shown).
 
 Epochs, thresholds (one for all labels, best macro F1) and, of the linear model and the stack, the strength of the
 penalty are chosen on validation rows. A table a corpus: means on the test part over seeds, with 95 % intervals and p
@@ -13,7 +18,9 @@ scikit-learn's one-versus-rest logistic regression on sparse n-grams, without fe
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +49,14 @@ from featmer.corpora import load_goemotions, load_meisd, load_semeval2018
 from featmer.decisions import THRESHOLD_METRICS, indicate_labels, tune_thresholds
 from featmer.evaluation.splits import ByDialogue
 from featmer.extractors import MultilingualEmbedding
+from featmer.extractors.sources import TextExtractor
 from featmer.nn import Aligner, Concat
 from featmer.objectives import BinaryCrossEntropy, ConditionalTransport, HybridLoss
 
 METRICS = ("multilabel_f1_macro", "multilabel_f1_micro", "jaccard", "hamming_loss")
 WORDS = {"min_df": 2, "sublinear_tf": True}
 CHARACTERS = {"analyzer": "char_wb", "ngram_range": (2, 4), "min_df": 2, "sublinear_tf": True}
+ALL_COMMENTS = 43_410  # of the training part of GoEmotions
 SHOWN = ["mean", "sd", "low", "high", "p", "valid", *METRICS[1:], "fit_seconds", "n_runs"]
 
 PUBLISHED = {  # by others, on other features
@@ -60,11 +69,35 @@ PUBLISHED = {  # by others, on other features
 # embeddings
 
 
-def embed_semeval(data: Path, cache: Path) -> FeatureTable:
+def embed(
+    load: Callable[[], pd.DataFrame], extractor: TextExtractor, options: argparse.Namespace, name: str
+) -> FeatureTable:
+    """Return a corpus with the embeddings of its texts, as they were prepared or made now, and then prepared."""
+    path = options.prepared and options.prepared / f"{name}.parquet"
+    if path and path.exists():
+        return FeatureTable.load(path)
+    table, _ = extract(load(), [extractor], cache=options.cache, progress=False)
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table.save(path)
+    return table
+
+
+def embed_labels(table: FeatureTable, extractor: TextExtractor, options: argparse.Namespace, name: str) -> list:
+    """Return the embeddings of the labels' names, in the order of their columns."""
+
+    def load() -> pd.DataFrame:
+        labels = labels_of(table)
+        return pd.DataFrame({"dialogue": labels, "turn": 0, "text": labels})
+
+    return embed(load, extractor, options, f"{name}-labels").blocks["text"].values.tolist()
+
+
+def embed_semeval(options: argparse.Namespace) -> FeatureTable:
     """Return tweets with word and character n-grams, reduced on the training part, and multilingual embeddings."""
-    segments = load_semeval2018(data / "SemEval2018_Ec_Ar")
-    table, _ = extract(segments, [MultilingualEmbedding()], cache=cache, progress=False)
-    texts, train = segments["text"], (segments["split"] == "train").to_numpy()
+    load = partial(load_semeval2018, options.data / "SemEval2018_Ec_Ar")
+    table = embed(load, MultilingualEmbedding(), options, "semeval")
+    texts, train = table.segments["text"], (table.segments["split"] == "train").to_numpy()
     blocks = {}
     for name, ngrams, width in (("word", WORDS, 150), ("char", CHARACTERS, 300)):
         counts = TfidfVectorizer(**ngrams).fit(texts[train]).transform(texts)
@@ -73,17 +106,20 @@ def embed_semeval(data: Path, cache: Path) -> FeatureTable:
     return FeatureTable(table.segments, {**blocks, **table.blocks})
 
 
-def embed_goemotions(data: Path, cache: Path, train_rows: int) -> FeatureTable:
+def embed_goemotions(options: argparse.Namespace) -> FeatureTable:
     """Return comments with sentence embeddings, the first of the training part and all others."""
-    segments = load_goemotions(data / "GoEmotions")
-    kept = (segments["split"] != "train") | ((segments["split"] == "train").cumsum() <= train_rows)
-    return extract(segments[kept].reset_index(drop=True), [SentenceEmbedding()], cache=cache, progress=False)[0]
+
+    def load() -> pd.DataFrame:
+        segments = load_goemotions(options.data / "GoEmotions")
+        kept = (segments["split"] != "train") | ((segments["split"] == "train").cumsum() <= options.train_rows)
+        return segments[kept].reset_index(drop=True)
+
+    return embed(load, SentenceEmbedding(), options, f"goemotions-{options.train_rows}")
 
 
-def embed_meisd(data: Path, cache: Path) -> FeatureTable:
+def embed_meisd(options: argparse.Namespace) -> FeatureTable:
     """Return the turns of dialogues with sentence embeddings; labels as they were mended."""
-    segments = load_meisd(data / "MEISD")
-    return extract(segments, [SentenceEmbedding()], cache=cache, progress=False)[0]
+    return embed(partial(load_meisd, options.data / "MEISD"), SentenceEmbedding(), options, "meisd")
 
 
 # models
@@ -116,9 +152,9 @@ def make_models(table: FeatureTable, words: list[list[float]], **given: Any) -> 
     return models
 
 
-def make_dialogue_models() -> dict[str, Any]:
+def make_dialogue_models(**given: Any) -> dict[str, Any]:
     """Return heads that see the turn alone, or its dialogue, without and with label correlations."""
-    given = {"epochs": 25, "batch_size": 256, "patience": 4}
+    given |= {"epochs": 25, "batch_size": 256, "patience": 4}
     return {
         f"{head}, {objective}": FusionClassifier(head, objective=objective, **given)
         for head in ("concat", "recurrent", "transformer")
@@ -130,8 +166,13 @@ def choose(results: pd.DataFrame) -> dict[str, str]:
     """Return of models that differ by a number at the end of the name the best on the validation part."""
     first = results[(results["part"] == "valid") & (results["metric"] == METRICS[0])]
     means = first.groupby("model")["value"].mean()
-    families = means.index.str.replace(r" [\d.]+$", "", regex=True)
+    families = means.index.map(family_of)
     return {means[families == family].idxmax(): family for family in families.unique()}
+
+
+def family_of(model: str) -> str:
+    """Return a model's name without the number that is to be chosen."""
+    return re.sub(r" [\d.]+$", "", model)
 
 
 # the reference without featmer
@@ -194,8 +235,13 @@ def compare(
         "metrics": METRICS,
         "n_bootstrap": 0,
         "return_predictions": True,
+        "n_jobs": options.n_jobs,
+        "cache": options.cache / "runs",
     }
-    given |= {"cache": options.cache / "runs"}
+    models, fixed = (
+        {name: model for name, model in each.items() if not options.models or family_of(name) in options.models}
+        for each in (models, fixed)
+    )
     parts = [evaluate(models, table, seeds=range(options.seeds), **given), evaluate(fixed, table, **given)]
     results, predictions = (pd.concat(frames, ignore_index=True) for frames in zip(*parts, strict=True))
     results = results.drop_duplicates(["model", "fold", "seed", "part", "metric"])
@@ -204,17 +250,17 @@ def compare(
         frame[frame["model"].isin(chosen)].assign(model=lambda rows: rows["model"].map(chosen))
         for frame in (results, predictions.drop_duplicates(["model", "fold", "seed", "dialogue", "turn"]))
     )
-    against = "bce" if "bce" in models else "concat, multilabel"
-    board = leaderboard(results, predictions, against=against, n_resamples=1000).set_index("model")
+    plain = [name for name in ("bce", "concat, multilabel") if name in models]  # none if others were asked for
+    board = leaderboard(results, predictions, against=plain[0] if plain else None, n_resamples=1000).set_index("model")
     board.attrs["chosen"] = list(chosen)
     return board
 
 
 def run_semeval(options: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, dict[str, float]]]:
     """Return the leaderboard of Arabic tweets, and the reference."""
-    table = embed_semeval(options.data, options.cache)
-    words = [outcome.values.tolist() for outcome in MultilingualEmbedding().describe_texts(labels_of(table))]
-    models = make_models(table, words, epochs=40, patience=6)
+    table = embed_semeval(options)
+    words = embed_labels(table, MultilingualEmbedding(), options, "semeval")
+    models = make_models(table, words, epochs=40, patience=6, device=options.device)
     boosted = BoostedClassifier(n_estimators=150, random_state=0)
     fixed = take_fixed(models) | {"boosted": boosted}
     board = compare(table, models, fixed, "official", options)
@@ -223,26 +269,27 @@ def run_semeval(options: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, di
 
 def run_goemotions(options: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, dict[str, float]]]:
     """Return the leaderboard of English comments, and the references, which take all training rows."""
-    table = embed_goemotions(options.data, options.cache, options.train_rows)
-    words = [outcome.values.tolist() for outcome in SentenceEmbedding().describe_texts(labels_of(table))]
-    models = make_models(table, words, epochs=20, patience=3, batch_size=512, lr=2e-3)
+    table = embed_goemotions(options)
+    words = embed_labels(table, SentenceEmbedding(), options, "goemotions")
+    models = make_models(table, words, epochs=20, patience=3, batch_size=512, lr=2e-3, device=options.device)
     fixed = take_fixed(models) | {"boosted": BoostedClassifier(n_estimators=60, learning_rate=0.2, random_state=0)}
     board = compare(table, models, fixed, "official", options)
-    whole = load_goemotions(options.data / "GoEmotions")
+    cut = options.train_rows < ALL_COMMENTS
+    whole = load_goemotions(options.data / "GoEmotions") if cut else table.segments
     named = {"all": "linear on TF-IDF", "class": "linear on TF-IDF, a threshold a label"}
     return board, {name: goemotions_reference(whole, per) for per, name in named.items()}
 
 
 def run_meisd(options: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, dict[str, float]]]:
     """Return the leaderboard of dialogues, three folds of them."""
-    table = embed_meisd(options.data, options.cache)
+    table = embed_meisd(options)
     faults = pd.DataFrame(load_meisd(options.data / "MEISD").attrs["faults"]).fillna("")
     counts = faults.groupby(["column", "value", "suggestion"]).size()
     print("typed, and what it was taken for (nothing: left out):", counts.to_string(), sep="\n")
     fixed = {
         f"linear{f', {turns} turns' if turns else ''}": LinearClassifier(C=0.01, context=turns) for turns in (0, 2)
     }
-    return compare(table, make_dialogue_models(), fixed, ByDialogue(n_splits=3), options), {}
+    return compare(table, make_dialogue_models(device=options.device), fixed, ByDialogue(n_splits=3), options), {}
 
 
 RUNS = {"semeval": run_semeval, "goemotions": run_goemotions, "meisd": run_meisd}
@@ -265,7 +312,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--cache", type=Path, default=Path("featmer-output/multilabel"))
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--train-rows", type=int, default=43_410, help="of GoEmotions, for a shorter run")
+    parser.add_argument("--train-rows", type=int, default=ALL_COMMENTS, help="of GoEmotions, for a shorter run")
+    parser.add_argument("--models", nargs="+", help="run these only, by their names in the table")
+    parser.add_argument("--prepared", type=Path, help="folder to take embeddings from, and to keep them in")
+    parser.add_argument("--device", help="where networks are trained, such as cuda")
+    parser.add_argument("--n-jobs", type=int, default=1, help="runs side by side")
     options = parser.parse_args()
     for corpus in options.corpus:
         board, references = RUNS[corpus](options)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.decomposition import TruncatedSVD
@@ -14,8 +15,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import f1_score
 from sklearn.model_selection import train_test_split
 
-from featmer import FusionClassifier
+from featmer import Block, FeatureTable, FusionClassifier
 from featmer.corpora import load_goemotions, load_semeval2018
+from featmer.labels import LABEL_SPACES
 from featmer.objectives.hybrid import correlations
 
 BENCHMARK = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "multilabel.py"))
@@ -77,3 +79,33 @@ def test_the_hybrid_loss_costs_no_macro_f1_against_plain_cross_entropy(embedded,
             f"\nhybrid over plain, macro F1 of five seeds: {np.round(gains, 3)}, mean {np.mean(gains):.4f}\n"
         )
     assert np.mean(gains) >= -0.005
+
+
+def test_the_benchmark_takes_prepared_embeddings_and_runs_that_are_done(tmp_path, monkeypatch, capsys):
+    """Without model, corpus or network; 500 comments of which embedding and text tell the labels."""
+    rng, labels = np.random.default_rng(0), LABEL_SPACES["goemotions"].labels
+    codes = rng.integers(len(labels), size=500)
+    segments = pd.DataFrame({"dialogue": np.arange(500), "turn": 0, "text": [f"so {labels[code]}" for code in codes]})
+    segments["split"] = np.repeat(["train", "valid", "test"], [300, 100, 100])
+    segments[[f"labels.{label}" for label in labels]] = np.eye(len(labels), dtype=int)[codes]
+    names = [f"text.{number}" for number in range(16)]
+    words = rng.normal(size=(len(labels), 16))
+    FeatureTable(segments, {"text": Block(words[codes], names)}).save(tmp_path / "goemotions-43410.parquet")
+    places = pd.DataFrame({"dialogue": labels, "turn": 0})
+    FeatureTable(places, {"text": Block(words, names)}).save(tmp_path / "goemotions-labels.parquet")
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    cache = ["--data", "nowhere", "--cache", str(tmp_path / "cache"), "--prepared", str(tmp_path)]
+    arguments = ["", "--corpus", "goemotions", "--models", "bce", "linear", "--device", "cpu", *cache]
+
+    def table(*more: str) -> list[str]:
+        monkeypatch.setattr(sys, "argv", [*arguments, *more])
+        BENCHMARK["main"]()
+        lines = capsys.readouterr().out.splitlines()
+        return [" ".join(line.split()) for line in lines if line.startswith(("bce", "linear ", "hybrid"))]
+
+    first = table("--seeds", "2", "--n-jobs", "2")
+    monkeypatch.setattr(FusionClassifier, "fit", lambda *_: pytest.fail("a run that was done was done again"))
+    assert table("--seeds", "2") == first
+    macro_f1 = {line.split()[0]: float(line.split()[1]) for line in first}
+    assert set(macro_f1) == {"bce", "linear"}
+    assert macro_f1["linear"] > 0.9
