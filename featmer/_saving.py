@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
+# What skops and the archive that it writes raise at a file that is none, is cut off, or lacks something.
+_BROKEN = (OSError, EOFError, LookupError, TypeError, ValueError, AttributeError, ImportError, BadZipFile, zlib.error)
 _HARMLESS = {"numpy.dtype"}  # not in skops's own list of types to trust; scikit-learn's imputer holds one
 
 
@@ -107,16 +111,18 @@ def replaced_folder(path: str | os.PathLike[str], marker: str) -> Iterator[Path]
             raise
 
 
-def read_skops(file: Path, own: str | None = None) -> Any:
+def read_skops(file: Path, own: str | None = None, also: frozenset[str] = frozenset()) -> Any:
     """Read what skops wrote, if it is of types that can be trusted.
 
     Parameters
     ----------
     file : Path
-        The file.
+        The file, in the folder of an estimator.
     own : str, default=None
         Module and name of the class of featmer that it must hold; None for numbers, text and parts of scikit-learn
         alone.
+    also : frozenset of str, default=frozenset()
+        Further classes of featmer that it may hold.
 
     Returns
     -------
@@ -126,16 +132,29 @@ def read_skops(file: Path, own: str | None = None) -> Any:
     Raises
     ------
     ValueError
-        If it holds other types.
+        If it holds other types, or is no such file, or a damaged one.
     """
     import skops.io
 
     expected = set() if own is None else {own}
-    found = set(skops.io.get_untrusted_types(file=file)) - _HARMLESS
-    if found != expected:
+    try:
+        found = set(skops.io.get_untrusted_types(file=file)) - _HARMLESS
+    except _BROKEN as error:
+        raise _unreadable(file, error) from error
+    if found - also != expected:
         only = own or "numbers, text and parts of scikit-learn"
         raise ValueError(f"{file} holds {sorted(found)}, expected only {only}; load it with the class that saved it.")
-    return skops.io.load(file, trusted=[*expected, *_HARMLESS])
+    try:
+        return skops.io.load(file, trusted=[*expected, *also, *_HARMLESS])
+    except _BROKEN as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"{file.parent} holds no saved estimator in {file.name}, or a damaged one ({error!r}); expected a folder that "
+        "save() wrote."
+    )
 
 
 def _is_empty_folder(path: Path) -> bool:

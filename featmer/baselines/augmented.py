@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,13 +10,14 @@ from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from featmer._estimator import TableEstimator
+from featmer._nested import NestingEstimator
 from featmer._targets import encode_classes
 from featmer.baselines.linear import LinearClassifier
 from featmer.missing import Missing
 from featmer.table import FeatureTable
 
 
-class AugmentedClassifier(MetaEstimatorMixin, ClassifierMixin, TableEstimator):
+class AugmentedClassifier(MetaEstimatorMixin, ClassifierMixin, NestingEstimator, TableEstimator):
     """Train a classifier on rows as they are and on copies with features missing, so that it learns to do without.
 
     Heads that are trained in epochs had better be `featmer.nn.SelfDistilled`, which draws anew in each.
@@ -50,6 +51,9 @@ class AugmentedClassifier(MetaEstimatorMixin, ClassifierMixin, TableEstimator):
     >>> model.score(Missing("audio").apply(table), y)
     1.0
     """
+
+    nested: ClassVar = {"estimator_": "estimator"}
+    kept_types: ClassVar = frozenset({"featmer.missing.Missing"})
 
     def __init__(
         self,

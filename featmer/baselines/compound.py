@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils.validation import _num_samples, check_is_fitted, has_fit_parameter
 
+from featmer._nested import NestingEstimator
 from featmer._targets import ClassTargets, encode_labels, encode_like
 from featmer.labels import compound_components
 from featmer.labels.compounds import score_pairs
@@ -19,7 +20,7 @@ from featmer.labels.spaces import LabelSpace
 Pairs = Mapping[Any, tuple[Any, Any]]
 
 
-class PairwiseCompound(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class PairwiseCompound(MetaEstimatorMixin, ClassifierMixin, NestingEstimator):
     """Classify compound emotions by the probabilities of the two basic ones that each is made of.
 
     The classifier inside learns basic emotions only. Where y has nothing but those, no compound emotion is ever seen,
@@ -62,6 +63,9 @@ class PairwiseCompound(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     >>> model.predict([[0.5, 0, 0, 0, 0.5, 0], [0, 0, 0, 0.6, 0, 0.4]])
     array(['sadly angry', 'happily surprised'], dtype='<U21')
     """
+
+    nested: ClassVar = {"classifier_": "classifier"}
+    kept_types: ClassVar = frozenset({"featmer.labels.spaces.LabelSpace"})
 
     def __init__(
         self,

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.base import MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from featmer._deciding import DecidingClassifier
+from featmer._nested import NestingEstimator
 from featmer._targets import encode_classes, encode_like
 
 
-class DistilledClassifier(DecidingClassifier, MetaEstimatorMixin, BaseEstimator):
+class DistilledClassifier(DecidingClassifier, MetaEstimatorMixin, NestingEstimator):
     """Teach a classifier the probabilities that another one gives.
 
     The student learns from rows that count as much as the teacher believes in their label. Teach it ``weight * said +
@@ -53,6 +54,8 @@ class DistilledClassifier(DecidingClassifier, MetaEstimatorMixin, BaseEstimator)
     >>> student.predict_proba([[0.0], [0.5]]).round(1).tolist()
     [[0.5, 0.2], [0.8, 0.2]]
     """
+
+    nested: ClassVar = {"students_": "student"}
 
     def __init__(self, student: Any, *, thresholds: str | float = "all") -> None:
         self.student = student

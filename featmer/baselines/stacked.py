@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,13 +12,14 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from featmer._estimator import TableEstimator
+from featmer._nested import NestingEstimator
 from featmer._targets import encode_classes
 from featmer.baselines.linear import LinearClassifier
 from featmer.groups import group_codes
 from featmer.table import Block, FeatureTable
 
 
-class StackedClassifier(MetaEstimatorMixin, ClassifierMixin, TableEstimator):
+class StackedClassifier(MetaEstimatorMixin, ClassifierMixin, NestingEstimator, TableEstimator):
     """Classify by the features and by what a classifier of each modality says of them.
 
     Modalities may be several embeddings of one thing, such as those of three language models. What a modality's
@@ -29,7 +30,7 @@ class StackedClassifier(MetaEstimatorMixin, ClassifierMixin, TableEstimator):
     Parameters
     ----------
     base : classifier, default=None
-        Fitted on each modality by itself; has a parameter ``modalities``. None is `LinearClassifier`.
+        Takes a FeatureTable; fitted on each modality by itself. None is `LinearClassifier`.
     meta : classifier, default=None
         Fitted on features and probabilities; any that takes a FeatureTable, of boosted trees, or a fusion model that
         looks at the dialogue. None is `LinearClassifier`.
@@ -62,6 +63,8 @@ class StackedClassifier(MetaEstimatorMixin, ClassifierMixin, TableEstimator):
     >>> model.predict(FeatureTable(segments, blocks)[:2]).tolist()
     [[1, 0], [1, 1]]
     """
+
+    nested: ClassVar = {"bases_": "base", "meta_": "meta"}
 
     def __init__(self, base: Any = None, meta: Any = None, *, n_folds: int = 5, modalities: Any = None):
         self.base = base
@@ -109,11 +112,11 @@ class StackedClassifier(MetaEstimatorMixin, ClassifierMixin, TableEstimator):
         base = LinearClassifier(thresholds=0.5) if self.base is None else self.base
         self.classes_, self.bases_, said = targets.classes, {}, {}
         for modality in self.modalities_:
-            said[modality] = np.zeros((len(table), len(self.classes_)))
+            said[modality], alone = np.zeros((len(table), len(self.classes_))), table.select([modality])
             for train, asked in folds:
-                model = clone(base).set_params(modalities=[modality]).fit(table[train], _safe_indexing(y, train))
-                said[modality][asked] = self._say(model, table[asked])
-            self.bases_[modality] = clone(base).set_params(modalities=[modality]).fit(table, y)
+                model = clone(base).fit(alone[train], _safe_indexing(y, train))
+                said[modality][asked] = self._say(model, alone[asked])
+            self.bases_[modality] = clone(base).fit(alone, y)
         self.meta_ = clone(LinearClassifier() if self.meta is None else self.meta)
         given = {}
         if validation is not None and has_fit_parameter(self.meta_, "validation"):
@@ -172,7 +175,7 @@ class StackedClassifier(MetaEstimatorMixin, ClassifierMixin, TableEstimator):
     def _stacked(self, X: Any) -> FeatureTable:
         """Return the features and what the classifiers of all training rows say of them."""
         table = self._check_table(X, reset=False)
-        return _beside(table, {modality: self._say(model, table) for modality, model in self.bases_.items()})
+        return _beside(table, {name: self._say(model, table.select([name])) for name, model in self.bases_.items()})
 
     def _say(self, model: Any, table: FeatureTable) -> NDArray[np.float64]:
         """Return probabilities in the order of our classes; 0 of those that the model never saw."""

@@ -1,34 +1,31 @@
-"""What a classifier around another one shares: dialogues held out of training, delegation, saving and loading."""
+"""What a classifier around another one shares: dialogues held out of training, delegation."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.validation import check_is_fitted
 
-from featmer._nested import load_estimator, save_estimator
-from featmer._saving import read_skops, replaced_folder
+from featmer._nested import NestingEstimator
 from featmer._targets import ClassTargets, encode_classes, encode_like
 from featmer.groups import group_codes
 from featmer.table import FeatureTable
 
-_FILE = "wrapper.skops"
-_INNER = "estimator"
 _N_DRAWS = 10
 
 
-class ClassifierWrapper(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class ClassifierWrapper(MetaEstimatorMixin, ClassifierMixin, NestingEstimator):
     """Base of classifiers that fit another one, and learn something about it from rows that it was not trained on.
 
     A subclass has parameters ``estimator, validation_share, random_state``.
     """
+
+    nested: ClassVar = {"estimator_": "estimator"}
 
     estimator: Any
     validation_share: float
@@ -73,54 +70,6 @@ class ClassifierWrapper(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return _as_matrix(self.estimator_.predict_proba(X))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted classifier, with the one that it wraps, to a folder, without pickle.
-
-        Parameters
-        ----------
-        path : path-like
-            The folder to make, or to replace if it holds such a classifier; it appears whole or not at all.
-
-        Raises
-        ------
-        ValueError
-            If the wrapped classifier is neither of featmer nor of parts of scikit-learn alone.
-        """
-        import skops.io
-
-        check_is_fitted(self)
-        with replaced_folder(path, _FILE) as folder:
-            inner = save_estimator(self.estimator_, folder / _INNER)
-            state = {name: value for name, value in vars(self).items() if name not in ("estimator", "estimator_")}
-            skops.io.dump({"class": type(self).__name__, "inner": inner, "state": state}, folder / _FILE)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a classifier that :meth:`save` wrote.
-
-        Parameters
-        ----------
-        path : path-like
-            The folder.
-
-        Returns
-        -------
-        classifier
-            Fitted, with equal outputs.
-
-        Raises
-        ------
-        ValueError
-            If the folder holds something else, or types that are not to be trusted.
-        """
-        about = read_skops(Path(path, _FILE))
-        if about["class"] != cls.__name__:
-            raise ValueError(f"{path} holds a {about['class']}: load it with {about['class']}.load(path).")
-        fitted = load_estimator(Path(path, _INNER), about["inner"])
-        wrapper = cls(clone(fitted))
-        wrapper.__dict__.update(about["state"], estimator_=fitted)
-        return wrapper
 
     def _fit_estimator(
         self, X: Any, y: ArrayLike, validation: tuple[Any, ArrayLike] | None
