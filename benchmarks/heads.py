@@ -5,9 +5,9 @@
     python benchmarks/heads.py --device cuda --compile
 
 Everything runs on one thread, and what counts are its seconds of CPU, which a busy machine changes little; on a GPU,
-seconds of the clock. An epoch is what a fit of more epochs costs beyond a fit of one. Ratios are to an epoch of the plain padded loop of `recurrent.py`,
-timed before and after all others, the shorter counting. The labels follow seven features through noise: on labels of
-pure chance LightGBM would stop at once.
+seconds of the clock. An epoch is what a fit of more epochs costs beyond a fit of one. Ratios are to an epoch of the
+plain padded loop of `recurrent.py`, timed before and after all others, the shorter counting. The labels follow seven
+features through noise: on labels of pure chance LightGBM would stop at once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The same estimators on a GPU: as repeatable as on the CPU, and with the same answers. Skipped where torch sees none."""
+"""The same estimators on a GPU: as repeatable as on the CPU, with the same answers. Skipped where torch sees none."""
 
 from __future__ import annotations
 
