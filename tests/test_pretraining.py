@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from featmer import Block, BoostedClassifier, FeatureTable, FusionClassifier, FusionRegressor, evaluate
 from featmer.baselines import LinearClassifier
-from featmer.nn import Concat
+from featmer.nn import Concat, Transformer
 from featmer.pretraining import PRETRAINING, Pretraining
 
 every_kind = pytest.mark.parametrize("name", sorted(PRETRAINING))
@@ -212,3 +212,86 @@ def test_what_is_no_pretraining_is_named(tiny_table):
         FusionClassifier(pretraining="pairwise_contrast").fit(tiny_table, labels)
     with pytest.raises(TypeError, match="pretraining must be one of"):
         FusionClassifier(pretraining=LinearClassifier()).fit(tiny_table, labels)
+
+
+# guides, inside a fusion model
+
+GUIDED = {"unified": {"captions": "told"}, "scene_person": {"teacher": "told", "texts": "told"}}
+every_guide = pytest.mark.parametrize("name", sorted(GUIDED))
+
+
+@pytest.fixture(scope="module")
+def told_table(tiny_table):
+    """Return the tiny table with what is told of two rows in three."""
+    values = np.random.default_rng(1).standard_normal((len(tiny_table), 5))
+    values[::3] = np.nan
+    told = Block(values, [f"told.{i}" for i in range(5)])
+    return FeatureTable(tiny_table.segments, {"told": told, **tiny_table.blocks})
+
+
+def guided_model(name, **params):
+    head = Transformer(hidden=8, heads=2, layers=1)
+    return FusionClassifier(head, pretraining=make(name, **GUIDED[name]), **FUSION).set_params(**params)
+
+
+@every_guide
+def test_a_guide_reaches_the_pretraining_and_not_the_head(name, told_table, tiny_table, tmp_path):
+    labels, held_out = told_table.segments["emotion"], told_table.segments["split"] == "valid"
+    train, watched = told_table[~held_out], tiny_table[held_out]
+    model = guided_model(name).fit(train, labels[~held_out], validation=(watched, labels[held_out]))
+    assert tuple(model.modalities_) == tuple(model.pretraining_.modalities_) == tiny_table.modalities
+    assert model.n_features_in_ == tiny_table.shape[1]
+    alone = make(name, **GUIDED[name]).fit(train)
+    np.testing.assert_array_equal(model.pretraining_.transform(tiny_table), alone.transform(tiny_table))
+    unguided = make(name).fit(train.select(tiny_table.modalities))
+    assert not np.allclose(alone.transform(tiny_table), unguided.transform(tiny_table), equal_nan=True)
+    answers = model.predict_proba(tiny_table)
+    spoilt = {**told_table.blocks, "told": Block(np.full((len(tiny_table), 1), 1e9), ["other"])}
+    for same in (told_table, FeatureTable(told_table.segments, spoilt)):
+        np.testing.assert_array_equal(model.predict_proba(same), answers)
+    model.save(tmp_path / "model")
+    np.testing.assert_array_equal(FusionClassifier.load(tmp_path / "model").predict_proba(tiny_table), answers)
+
+
+@every_guide
+def test_with_modalities_chosen_the_guide_is_found_all_the_same(name, told_table):
+    labels = told_table.segments["emotion"]
+    model = guided_model(name, modalities=["face", "audio"]).fit(told_table, labels)
+    assert list(model.modalities_) == ["face", "audio"]
+    chosen = told_table.select(["face", "audio", "told"])
+    np.testing.assert_array_equal(
+        model.predict_proba(told_table), guided_model(name).fit(chosen, labels).predict_proba(chosen)
+    )
+    for wrong in (model.set_params(modalities=["face", "told"]), make(name, modalities=["told"], **GUIDED[name])):
+        with pytest.raises(
+            ValueError, match=r"modalities names \['told'\], which .* can do without later: leave it out"
+        ):
+            wrong.fit(told_table, labels)
+
+
+@every_guide
+def test_a_guide_that_is_not_there_is_named(name, told_table, tiny_table):
+    labels = told_table.segments["emotion"]
+    with pytest.raises(ValueError, match="Unknown block to learn from 'told'"):
+        guided_model(name).fit(tiny_table, labels)
+    with pytest.raises(ValueError, match="FusionClassifier is to learn from the blocks .* give a FeatureTable"):
+        guided_model(name).fit(np.asarray(told_table), labels)
+
+
+@every_guide
+def test_models_with_guides_are_compared_like_others(name, told_table):
+    rows = np.arange(len(told_table))
+    results = evaluate(
+        {"guided": guided_model(name)}, told_table, splitter=[(rows[:60], rows[60:90], rows[90:])], progress=False
+    )
+    assert (results["error"] == "").all()
+
+
+def test_a_pretraining_may_choose_fewer_modalities_than_there_are(tiny_table):
+    labels = tiny_table.segments["emotion"]
+    few = make("pairwise_contrastive", modalities=["face", "text"])
+    model = FusionClassifier(Concat(hidden=8), pretraining=few, **FUSION).fit(tiny_table, labels)
+    assert model.predict_proba(tiny_table).shape == (len(tiny_table), 3)
+    own = tiny_table.select(["face", "text"])
+    alone = FusionClassifier(Concat(hidden=8), pretraining=few, **FUSION).fit(own, labels)
+    np.testing.assert_array_equal(model.predict_proba(tiny_table), alone.predict_proba(own))

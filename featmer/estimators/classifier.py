@@ -39,7 +39,8 @@ class FusionClassifier(DecidingClassifier, FusionEstimator):
         What turns features into embeddings before the head sees them: a name in
         ``featmer.pretraining.PRETRAINING`` or an object. It is fitted on the rows that the head is
         trained on; where its seed or device is None, those of this model are taken.
-        To learn from more rows than have a label, fit it first and give this model a table of embeddings.
+        To learn from more rows than have a label, fit it first and give this model a table of embeddings. A block
+        that guides it, such as captions, is needed in ``fit`` only and never reaches the head.
     thresholds : {"all", "class"} or float, default="all"
         Above which probability a label is given where there is any number of labels a row: the one for all labels, or
         for each label its own, with the best macro F1 on the validation rows (0.5 where there are none); or a number.

@@ -23,6 +23,7 @@ from featmer.collate import TensorTable
 from featmer.nn import HEADS, Head, SelfDistilled, Standardise
 from featmer.objectives import OBJECTIVES, Objective
 from featmer.pretraining import PRETRAINING, Pretraining
+from featmer.pretraining.guided import Guided
 from featmer.table import FeatureTable
 from featmer.training import Best, Checkpoint, Examples, Plan, seeded, train
 
@@ -55,7 +56,7 @@ class Curriculum(Protocol):
         ...
 
 
-class FusionEstimator(TorchEstimator):
+class FusionEstimator(Guided, TorchEstimator):
     """Base of :class:`FusionClassifier` and its like, which document the parameters."""
 
     search_space: ClassVar[dict[str, list[Any]]] = {"lr": [0.0003, 0.001, 0.003], "weight_decay": [0.0, 0.01, 0.1]}
@@ -151,6 +152,13 @@ class FusionEstimator(TorchEstimator):
     def _decide(self, table: FeatureTable, targets: NDArray[Any]) -> None:
         """Choose, on the validation rows as the head sees them, what turns outputs into answers; they may be none."""
 
+    def guides(self) -> tuple[str, ...]:
+        """Return the blocks that the pre-training alone learns from; see :class:`Guided`."""
+        if self.pretraining is None:
+            return ()
+        pretraining = make_part(self.pretraining, PRETRAINING, Pretraining)
+        return pretraining.guides() if isinstance(pretraining, Guided) else ()
+
     def _pretrain(self, table: FeatureTable, targets: NDArray[Any], seed: int) -> Pretraining | None:
         """Return the pre-training fitted on the training rows, or None; seed and device are ours where it has none."""
         if self.pretraining is None:
@@ -162,7 +170,9 @@ class FusionEstimator(TorchEstimator):
 
     def _embedded(self, table: FeatureTable) -> FeatureTable:
         """Return what the head is to see of a table."""
-        return table if self.pretraining_ is None or not len(table) else self.pretraining_._embed(table)
+        if self.pretraining_ is None or not len(table):
+            return table
+        return self.pretraining_._embed(table.select(self.pretraining_.modalities_))  # without the guides
 
     @property
     def _goes_on(self) -> bool:

@@ -34,7 +34,8 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         What turns features into embeddings before the head sees them: a name in
         ``featmer.pretraining.PRETRAINING`` or an object. It is fitted on the rows that the head is
         trained on; where its seed or device is None, those of this model are taken.
-        To learn from more rows than have a label, fit it first and give this model a table of embeddings.
+        To learn from more rows than have a label, fit it first and give this model a table of embeddings. A block
+        that guides it, such as captions, is needed in ``fit`` only and never reaches the head.
     modalities : iterable of str, default=None
         Which modalities of the table to use; None for all.
     lr : float, default=1e-3

@@ -13,10 +13,11 @@ from featmer.table import FeatureTable
 
 
 class Guided(TableEstimator):
-    """Mixed into a pre-training that learns from more than the modalities: embeddings of texts, or of a teacher.
+    """Mixed into what learns from more than the modalities: from embeddings of texts, or of a teacher.
 
     A guide is a block of the table that a parameter names. It is no modality: it is there in ``fit``, for all rows or
-    for some, and never looked at in ``transform``. In ``fit`` the checked table holds the guides after the modalities.
+    for some, and never looked at in ``transform`` or ``predict``. In ``fit`` the checked table holds the guides after
+    the modalities.
     """
 
     def guides(self) -> tuple[str, ...]:
@@ -37,8 +38,14 @@ class Guided(TableEstimator):
                     f"{type(X).__name__}: give a FeatureTable that has them."
                 )
             return super()._check_table(X, reset=reset)
-        chosen = X.modalities if self.modalities is None else tuple(self.modalities)
-        table = super()._check_table(X.select([name for name in chosen if name not in self.guides()]), reset=reset)
+        both = sorted({*self.guides()}.intersection(self.modalities or ()))
+        if both:
+            raise ValueError(
+                f"modalities names {both}, which {type(self).__name__} is to learn from and can do without later: "
+                "leave it out, or give the table the same block under another name."
+            )
+        others = [name for name in X.modalities if name not in self.guides()]
+        table = super()._check_table(X.select(others), reset=reset)
         if not reset:
             return table
         for name in self.guides():
