@@ -2,6 +2,7 @@
 
     python experiments/run.py experiment=meld data=../shared/data   # and meld_feats, ravdess, mosi
     python benchmarks/leaderboards.py --output featmer-output
+    python benchmarks/leaderboards.py --markdown   # scores and intervals of all corpora in one table, as the README has
 
 Prints a table for each corpus: mean test score with its 95 % interval, mean on the validation part, two p-values
 (swapped answers of whole dialogues or speakers, two-sided, Holm-corrected), seconds a fit, parameters. The best single
@@ -33,14 +34,37 @@ def tested(results: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
     return board.reindex(columns=SHOWN)
 
 
+def markdown(boards: dict[str, pd.DataFrame]) -> str:
+    """Return all boards as one table: a row a model, a column a board, by the first board with most models."""
+    order = max(boards.values(), key=len).index
+    names = [*order, *dict.fromkeys(name for board in boards.values() for name in board.index if name not in order)]
+    lines = [["", *boards], ["---"] * (len(boards) + 1)]
+    for name in names:
+        lines.append([name, *(_cell(board, name) for board in boards.values())])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(board: pd.DataFrame, name: str) -> str:
+    if name not in board.index:
+        return "-"
+    mean, low, high = (f"{value:.3f}".replace("0.", ".", 1) for value in board.loc[name, ["mean", "low", "high"]])
+    return f"{mean} ({low} to {high})"
+
+
 def main() -> None:
-    """Print a table a corpus."""
+    """Print a table a corpus, or one of all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("featmer-output"))
-    output = parser.parse_args().output
-    for comparison in load_results([output / "results"]):
-        board = tested(comparison.results, comparison.predictions)
-        print(f"\n{comparison.name}, {comparison.results['metric'].iloc[0]}\n{board.round(3).to_string()}", flush=True)
+    parser.add_argument("--markdown", action="store_true", help="one table of scores and intervals")
+    arguments = parser.parse_args()
+    boards = {}
+    for comparison in load_results([arguments.output / "results"]):
+        name = f"{comparison.name}, {comparison.results['metric'].iloc[0]}"
+        boards[name] = tested(comparison.results, comparison.predictions)
+        if not arguments.markdown:
+            print(f"\n{name}\n{boards[name].round(3).to_string()}", flush=True)
+    if arguments.markdown:
+        print(markdown(boards))
 
 
 if __name__ == "__main__":
