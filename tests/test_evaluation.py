@@ -21,10 +21,11 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from featmer import FeatureTable, evaluate
+from featmer import FeatureTable, FusionClassifier, evaluate
 from featmer.evaluation import ByDialogue, BySpeaker, digest
 from featmer.evaluation.splits import make_splits
 from featmer.evaluation.stats import cluster_bootstrap, interval
+from featmer.pretraining import PairwiseContrastive
 
 COSTS = ["fit_seconds", "epoch_seconds", "predict_seconds", "peak_memory_mb", "started"]
 SEEN: list[dict[str, Any]] = []
@@ -143,6 +144,19 @@ def test_scores_are_those_of_the_predictions(tiny_table: FeatureTable) -> None:
     truth = tiny_table.segments["emotion"].to_numpy()[predictions["row"]]
     assert (predictions["target"] == truth).all()
     assert {"dialogue", "turn", "speaker"} < set(predictions)
+
+
+def test_every_row_of_a_network_tells_what_it_cost(tiny_table: FeatureTable) -> None:
+    network = FusionClassifier(epochs=2)
+    models = {"alone": network, "last": make_pipeline(PairwiseContrastive(hidden=4, epochs=1), network)}
+    results = evaluate(models, tiny_table, splitter="official", n_bootstrap=0, progress=False)
+    for model, rows in results[results["model"] != "majority"].groupby("model"):
+        assert (rows["epoch_seconds"] > 0).all(), model
+        assert (2 * rows["epoch_seconds"] <= rows["fit_seconds"]).all()
+        assert (rows["peak_memory_mb"] > 10).all() or sys.platform != "linux"
+    train = tiny_table[tiny_table.segments["split"] == "train"]
+    fitted = network.fit(train, train.segments["emotion"])
+    assert set(results.loc[results["model"] == "alone", "parameters"]) == {fitted.n_parameters_}
 
 
 def test_jobs_side_by_side_change_nothing(tiny_table: FeatureTable) -> None:

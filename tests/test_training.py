@@ -33,10 +33,10 @@ def make_examples(seed, n_rows=48, noise=0.1):
     return Examples(tensors, torch.tensor(targets, dtype=torch.float32))
 
 
-def fit(plan=PLAN, examples=None, validation=None, objective=None, **options):
+def fit(plan=PLAN, examples=None, validation=None, objective=None, dropout=0.3, **options):
     examples = examples or make_examples(0)
     with seeded(plan.seed, torch.device("cpu")):
-        module = Concat(hidden=16).build({"audio": 3}, 1)
+        module = Concat(hidden=16, dropout=dropout).build({"audio": 3}, 1)
         objective = (objective or MeanSquaredError()).build(1).learn(examples.targets)
         history = train(module, objective, examples, validation, plan, **options)
     return module, history
@@ -236,12 +236,11 @@ def test_a_damaged_checkpoint_is_told_from_a_good_one(tmp_path):
 
 
 def test_batches_put_together_learn_as_one_large_batch():
-    one, _ = fit(with_plan(batch_size=48, epochs=5))
-    together, _ = fit(with_plan(batch_size=12, accumulate=4, epochs=5))
-    apart, _ = fit(with_plan(batch_size=12, epochs=5))
-    far = (weights_of(one) - weights_of(apart)).abs().max()
-    # Concat drops features at random, other ones in four batches than in one: without that they would be equal.
-    assert (weights_of(one) - weights_of(together)).abs().max() < far
+    one, _ = fit(with_plan(batch_size=48, epochs=5), dropout=0.0)
+    together, _ = fit(with_plan(batch_size=12, accumulate=4, epochs=5), dropout=0.0)
+    apart, _ = fit(with_plan(batch_size=12, epochs=5), dropout=0.0)
+    torch.testing.assert_close(weights_of(together), weights_of(one), rtol=0, atol=1e-5)
+    assert (weights_of(one) - weights_of(apart)).abs().max() > 1e-2
 
 
 def test_a_curriculum_chooses_what_is_learnt_from():

@@ -20,6 +20,12 @@ def count_parameters(model: Any) -> float:
     return np.nan
 
 
+def seconds_per_epoch(model: Any) -> float:
+    """Return the mean time of an epoch of training, where a model, or the last step of a pipeline, tells it."""
+    learner = model[-1] if hasattr(model, "named_steps") else model
+    return float(getattr(learner, "seconds_per_epoch_", np.nan))
+
+
 def forget_peak_memory() -> None:
     """Ask Linux to measure this process's peak memory from now on."""
     try:

@@ -16,7 +16,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
-from featmer.evaluation._costs import count_parameters, forget_peak_memory, peak_memory_mb
+from featmer.evaluation._costs import count_parameters, forget_peak_memory, peak_memory_mb, seconds_per_epoch
 from featmer.evaluation.identity import content_of, digest, versions
 from featmer.evaluation.kept import once
 from featmer.evaluation.metrics import Metric
@@ -268,7 +268,7 @@ def _predict(task: Task, run: Run) -> tuple[pd.DataFrame, tuple[float, ...]]:
     predicted = time.perf_counter()
     costs = (
         fitted - start,
-        float(getattr(model, "seconds_per_epoch_", np.nan)),
+        seconds_per_epoch(model),
         predicted - fitted,
         peak_memory_mb(),
         count_parameters(model),
