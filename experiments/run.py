@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 
 import extract
 from featmer import evaluate
-from featmer.report import save_results, write_page
+from featmer.report import comparisons, save_results, write_page
 
 cloudpickle.register_pickle_by_value(extract)  # a worker of submitit does not look into this folder
 
@@ -43,8 +43,9 @@ def main(config: DictConfig) -> float:
     save_results(results, predictions, output / "results")
     if HydraConfig.get().mode == RunMode.RUN:
         title = f"{choices.corpus}, {choices.features} features, {choices.protocol}"
-        folder = output / "pages" / f"{choices.corpus}-{choices.protocol}"
-        print(write_page(results, predictions, folder, title=title, table=table))
+        for name, own, answers in comparisons(results, predictions):
+            folder = output / "pages" / (f"{choices.corpus}-{choices.protocol}" if answers is predictions else name)
+            print(write_page(own, answers, folder, title=title, table=table))
     seen = results[
         (results["part"] == "valid") & (results["metric"] == protocol["metrics"][0]) & results["fold"].notna()
     ]

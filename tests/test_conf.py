@@ -13,6 +13,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from sklearn.base import is_classifier, is_regressor
 
+from featmer.evaluation.joint import learns_several
 from featmer.nn import HEADS
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -60,12 +61,26 @@ def test_a_preset_holds_only_what_differs_from_the_default(preset: Path) -> None
                 assert node[name] != parameter.default, f"{preset}: {name} repeats the default"
 
 
-@pytest.mark.parametrize("preset", [path.name for path in PRESETS if path.parent.name == "model"])
+SEVERAL = {"alone", "multitask"}  # for several targets at once
+
+
+@pytest.mark.parametrize(
+    "preset", [path.name for path in PRESETS if path.parent.name == "model" and path.name not in SEVERAL]
+)
 def test_a_model_is_a_classifier_or_a_regressor_as_told(preset: str) -> None:
     for kind, fits in {"Classifier": is_classifier, "Regressor": is_regressor}.items():
         models = instantiate(composed(f"model={preset}", f"kind={kind}").model, _convert_="all")
         assert models
         assert all(map(fits, models.values())), f"write ${{kind}} for Classifier in {preset}"
+
+
+def test_several_targets_have_a_model_of_all_and_one_for_each() -> None:
+    config = composed("protocol=several_targets", "model=[multitask,alone]")
+    models = instantiate(config.model, _convert_="all")
+    assert learns_several(models["multitask"])
+    assert list(models["alone"]) == list(config.protocol.target)
+    fits = [is_classifier if target == "emotion" else is_regressor for target in models["alone"]]
+    assert all(fit(model) for fit, model in zip(fits, models["alone"].values(), strict=True))
 
 
 def test_every_head_is_on_the_leaderboards() -> None:

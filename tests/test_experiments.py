@@ -47,6 +47,16 @@ def test_one_model_then_a_sweep_then_one_page_of_all(workplace: Path) -> None:
 
 
 @pytest.mark.usefixtures("demo_extraction")
+def test_several_targets_make_a_page_each(workplace: Path) -> None:
+    asked = ["protocol=several_targets", "model=[multitask,alone]", "+model.multitask.epochs=3"]
+    short = [f"+model.alone.{target}.epochs=3" for target in ("emotion", "valence", "arousal")]
+    last = Path(run("run.py", *asked, *short, "seed=0", folder=workplace))
+    for target in ("emotion", "valence", "arousal"):
+        page = last.parent.with_name(f"demo-{target}-by_dialogue") / last.name
+        assert all(model in page.read_text(encoding="utf-8") for model in ("multitask", "alone", "majority"))
+
+
+@pytest.mark.usefixtures("demo_extraction")
 def test_extract_writes_table_and_failures(workplace: Path) -> None:
     path = Path(run("extract.py", folder=workplace))
     assert path.suffix == ".parquet"

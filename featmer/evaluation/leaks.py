@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,13 +105,15 @@ def find_leaks(table: FeatureTable, splits: Iterable[Split], target: ArrayLike |
     return found
 
 
-def warn_of_leaks(table: FeatureTable, splits: Iterable[Split], target: ArrayLike | None = None) -> None:
+def warn_of_leaks(table: FeatureTable, splits: Sequence[Split], *targets: ArrayLike) -> None:
     """Log what `find_leaks` finds: one warning a kind and pair of parts, with the evidence of the first fold.
 
     Parameters
     ----------
-    table, splits, target
+    table, splits
         As for `find_leaks`.
+    *targets : array-like of shape (n_rows,)
+        Each is looked for in the features.
 
     Examples
     --------
@@ -121,7 +123,8 @@ def warn_of_leaks(table: FeatureTable, splits: Iterable[Split], target: ArrayLik
     >>> warn_of_leaks(table, [Split(np.array([0]), np.array([], int), np.array([1]))])
     """
     by_kind: dict[str, list[Leak]] = {}
-    for leak in find_leaks(table, splits, target):
+    told = (leak for target in targets for leak in _telling(table, splits[0].train, pd.Series(np.asarray(target))))
+    for leak in (*find_leaks(table, splits), *told):
         by_kind.setdefault(leak.kind, []).append(leak)
     for leaks in by_kind.values():
         worst = min(leaks, key=lambda leak: leak.parts != "train and test")

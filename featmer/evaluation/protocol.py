@@ -8,39 +8,24 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from joblib import delayed
-from sklearn.dummy import DummyRegressor
 from tqdm import tqdm
 
 from featmer._parallel import side_by_side
 from featmer.evaluation.identity import digest, name_of, versions
-from featmer.evaluation.kept import state_of
+from featmer.evaluation.joint import JointTarget
+from featmer.evaluation.kept import Outcome, state_of
 from featmer.evaluation.leaks import warn_of_leaks
-from featmer.evaluation.metrics import Metric, find_metrics
-from featmer.evaluation.runs import VARIANTS, Run, Task, perform, score_all_folds
-from featmer.evaluation.splits import make_splits, unit_of
+from featmer.evaluation.metrics import Metric
+from featmer.evaluation.planning import plan
+from featmer.evaluation.runs import VARIANTS, Run, Task, outcome_of, perform, score_all_folds
 from featmer.evaluation.targets import Target
 from featmer.missing import Condition
 from featmer.table import FeatureTable
 
 logger = logging.getLogger(__name__)
 
-BASELINE = "majority"
-LABEL_METRICS = ("f1_weighted", "f1_macro", "uar", "accuracy", "log_loss", "ece", "f1_per_class")
-VALUE_METRICS = ("ccc", "pearson", "mae", "rmse")
-INDICATOR_METRICS = (
-    *("multilabel_f1_macro", "multilabel_f1_micro", "multilabel_f1_weighted"),
-    *("jaccard", "jaccard_macro", "hamming_loss", "subset_accuracy", "f1_per_class"),
-)
-DISTRIBUTION_METRICS = ("kld", "jsd", "soft_f1_macro", "soft_f1_micro", "soft_f1_weighted")
-DEFAULT_METRICS = {
-    "labels": LABEL_METRICS,
-    "values": VALUE_METRICS,
-    "indicators": INDICATOR_METRICS,
-    "distributions": DISTRIBUTION_METRICS,
-}
 COLUMNS = (
     *("corpus", "model", "model_digest", "features_digest", "target", "protocol", "unit", "fold", "seed"),
     *("part", "metric", "value", "low", "high", "n_rows", "n_train_rows", "n_left_out"),
@@ -61,7 +46,7 @@ def evaluate(
     models: Any,
     table: FeatureTable,
     *,
-    target: str = "emotion",
+    target: str | Iterable[str] = "emotion",
     splitter: Any = "by_dialogue",
     metrics: Iterable[str | Metric] | None = None,
     seeds: Iterable[int] = (0,),
@@ -72,7 +57,7 @@ def evaluate(
     progress: bool = True,
     conditions: Mapping[str, Condition | Iterable[Condition]] | None = None,
     audit: bool = False,
-) -> pd.DataFrame | tuple[pd.DataFrame, pd.DataFrame]:
+) -> pd.DataFrame | tuple[pd.DataFrame, pd.DataFrame | dict[str, pd.DataFrame]]:
     """Fit and score several models on the same folds and seeds.
 
     A model sees the features and targets of training rows and nothing of the test rows. Early stopping may use
@@ -84,18 +69,22 @@ def evaluate(
     ----------
     models : dict of str to estimator, or one estimator
         Anything with scikit-learn's ``fit`` and ``predict``; each is cloned, and every ``random_state`` set to the
-        seed. A majority baseline is added where none is called "majority".
+        seed. A majority baseline is added where none is called "majority". Where there are several targets, a model
+        that learns several at once, such as `featmer.MultitaskFusion`, gets them all, with their gaps; any other is
+        fitted to each alone, and ``{"emotion": classifier, "valence": regressor}`` in its place says by which.
     table : FeatureTable of n_rows rows
         Features and segments.
-    target : str, default="emotion"
+    target : str or list of str, default="emotion"
         Column of the segments: floats are values to estimate, all else labels. Or the beginning of several columns:
         "labels." of ``labels.<label>``, 1 where a label holds and 0 where not, any number a row; "votes." of
-        ``votes.<label>``, whose shares are a distribution over the labels. Rows without a target are left out.
+        ``votes.<label>``, whose shares are a distribution over the labels. Rows without a target are left out. A list
+        of such names asks for several targets; folds are in proportion to the first.
     splitter : str, splitter, scikit-learn splitter or list of row numbers, default="by_dialogue"
         As for `featmer.evaluation.splits.make_splits`.
     metrics : iterable of str or Metric, default=None
         Names in ``METRICS``, ``"f1:<label>"``, ``"f1_per_class"`` for all labels, or ``"accuracy_within:<k>"``; the
-        first is the one to rank by. None takes those that fit the target.
+        first is the one to rank by. None takes those that fit the target; of several targets each takes those given
+        that fit it.
     seeds : iterable of int, default=(0,)
         Each fold is run once a seed.
     n_jobs : int, default=1
@@ -129,7 +118,8 @@ def evaluate(
     predictions : DataFrame
         With ``return_predictions``: a row an utterance and run, with ``target``, ``prediction`` and ``p.<class>``; of
         several labels a row with ``t.<label>``, what is true, ``p.<label>`` and, of "labels.", ``d.<label>``, what the
-        model decided.
+        model decided. Of several targets a dict of such frames by target; results tell them apart by ``target``, and
+        leaderboards, tests and pages are of one each, see `featmer.report.comparisons`.
 
     Raises
     ------
@@ -148,7 +138,7 @@ def evaluate(
     >>> results[results.part == "test"].groupby("model").value.mean().to_dict()
     {'DecisionTreeClassifier': 1.0, 'majority': 0.5}
     """
-    task, runs = _plan(
+    tasks, asked = plan(
         models,
         table,
         target=target,
@@ -159,25 +149,39 @@ def evaluate(
         conditions=conditions,
         audit=audit,
     )
-    splits = list({run.fold: run.split for run in runs}.values())
-    warn_of_leaks(table, splits, task.target.strata())
-    done = _perform_all(task, runs, n_jobs, None if cache is None else Path(cache), progress)
+    splits = list({run.fold: run.split for _, run in asked}.values())
+    warn_of_leaks(table, splits, *(Target.of(table.segments, name).strata() for name in tasks))
+    done = _perform_all(asked, n_jobs, None if cache is None else Path(cache), progress)
     common = {
         "corpus": _name_of_corpus(table),
         "features_digest": table.digest(),
-        "target": target,
         "protocol": name_of(splitter),
-        "unit": task.unit,
         "versions": versions(),
     }
-    scores = [scores for scores, _ in done]
-    if len(splits) > 1:
-        scores.append(score_all_folds(task, runs, done))
-    results = pd.concat([frame.astype({"fold": "Int64"}) for frame in scores], ignore_index=True).assign(**common)
-    results["model_digest"] = results["model"].map({run.model: digest(run.estimator) for run in runs})
+    found = {}
+    for name, task in tasks.items():
+        answered = [
+            (run, outcome_of(own, run, name, outcome))
+            for (own, run), outcome in zip(asked, done, strict=True)
+            if own is task or isinstance(own.target, JointTarget)
+        ]
+        found[name] = _gather(task, answered, {**common, "target": name, "unit": task.unit})
+    results = pd.concat([scores for scores, _ in found.values()], ignore_index=True)
     results = results[[*COLUMNS, *(name for name in VARIANTS if name in results)]]
     if not return_predictions:
         return results
+    predictions = {name: answers for name, (_, answers) in found.items()}
+    return results, predictions[target] if isinstance(target, str) else predictions
+
+
+def _gather(task: Task, answered: list[tuple[Run, Outcome]], common: dict[str, Any]) -> Outcome:
+    """Put what all runs said of one target below each other."""
+    runs, done = [run for run, _ in answered], [outcome for _, outcome in answered]
+    scores = [scores for scores, _ in done]
+    if len({run.fold for run in runs}) > 1:
+        scores.append(score_all_folds(task, runs, done))
+    results = pd.concat([frame.astype({"fold": "Int64"}) for frame in scores], ignore_index=True).assign(**common)
+    results["model_digest"] = results["model"].map({run.model: digest(run.estimator) for run in runs})
     answers = [predictions for _, predictions in done if len(predictions)]
     return results, pd.concat(answers, ignore_index=True) if answers else pd.DataFrame()
 
@@ -195,8 +199,9 @@ def status(models: Any, table: FeatureTable, *, cache: str | os.PathLike[str], *
     Returns
     -------
     DataFrame
-        A row a run: ``model``, ``fold``, ``seed``, ``digest``, ``state`` ("done", "running", "failed" or "left") and
-        ``reason``. A run that was killed is left; a failed one is tried again when :func:`evaluate` is next called.
+        A row a run: ``model``, ``target``, ``fold``, ``seed``, ``digest``, ``state`` ("done", "running", "failed" or
+        "left") and ``reason``. A run that was killed is left; a failed one is tried again when :func:`evaluate` is next
+        called.
 
     Raises
     ------
@@ -218,103 +223,31 @@ def status(models: Any, table: FeatureTable, *, cache: str | os.PathLike[str], *
     >>> found.groupby(["model", "state"]).size().to_dict()
     {('constant', 'failed'): 5, ('constant', 'left'): 5, ('majority', 'done'): 5, ... ('most', 'left'): 5}
     """
-    task, runs = _plan(models, table, **protocol)
-    paths = _paths(task, runs, Path(cache))
-    rows = [(run.model, run.fold, run.seed, path.stem, *state_of(path)) for run, path in zip(runs, paths, strict=True)]
-    return pd.DataFrame(rows, columns=["model", "fold", "seed", "digest", "state", "reason"])
-
-
-def _plan(
-    models: Any,
-    table: FeatureTable,
-    *,
-    target: str = "emotion",
-    splitter: Any = "by_dialogue",
-    metrics: Iterable[str | Metric] | None = None,
-    seeds: Iterable[int] = (0,),
-    n_bootstrap: int = 1000,
-    conditions: Mapping[str, Condition | Iterable[Condition]] | None = None,
-    audit: bool = False,
-) -> tuple[Task, list[Run]]:
-    """Return what is asked of all, and everyone who is asked."""
-    if not isinstance(table, FeatureTable):
-        raise TypeError(f"Got {type(table).__name__}, expected a FeatureTable: FeatureTable(segments, blocks).")
-    wanted = Target.of(table.segments, target)
-    models = _with_baseline(models, wanted.kind)
-    task = Task.of(
-        table,
-        wanted,
-        _find_metrics(metrics, wanted, target),
-        n_bootstrap,
-        unit=unit_of(splitter),
-        conditions=_name_each(conditions or {}, table),
-        audit=audit,
-    )
-    splits = make_splits(splitter, table.segments, wanted.strata())
-    seeds = tuple(seeds)
-    return task, [
-        Run(name, model, fold, seed, split)
-        for name, model in models.items()
-        for fold, split in enumerate(splits)
-        for seed in seeds
+    tasks, asked = plan(models, table, **protocol)
+    names = {id(task): name for name, task in tasks.items()}
+    rows = [
+        (run.model, names.get(id(task), ", ".join(tasks)), run.fold, run.seed, path.stem, *state_of(path))
+        for (task, run), path in zip(asked, _paths(asked, Path(cache)), strict=True)
     ]
+    return pd.DataFrame(rows, columns=["model", "target", "fold", "seed", "digest", "state", "reason"])
 
 
-def _paths(task: Task, runs: list[Run], cache: Path) -> list[Path]:
-    common = task.digest()
-    return [cache / f"{digest([common, run.digest()])}.parquet" for run in runs]
+def _paths(asked: list[tuple[Task, Run]], cache: Path) -> list[Path]:
+    common = {id(task): task.digest() for task in {id(task): task for task, _ in asked}.values()}
+    return [cache / f"{digest([common[id(task)], run.digest()])}.parquet" for task, run in asked]
 
 
-def _perform_all(
-    task: Task, runs: list[Run], n_jobs: int, cache: Path | None, progress: bool
-) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
-    paths = [None] * len(runs) if cache is None else _paths(task, runs, cache)
-    calls = (delayed(perform)(task, run, path) for run, path in zip(runs, paths, strict=True))
+def _perform_all(asked: list[tuple[Task, Run]], n_jobs: int, cache: Path | None, progress: bool) -> list[Outcome]:
+    paths = [None] * len(asked) if cache is None else _paths(asked, cache)
+    calls = (delayed(perform)(task, run, path) for (task, run), path in zip(asked, paths, strict=True))
     jobs = side_by_side(calls, n_jobs)
     done = []
-    for run, outcome in zip(runs, tqdm(jobs, total=len(runs), desc="runs", disable=not progress), strict=True):
+    for (_, run), outcome in zip(asked, tqdm(jobs, total=len(asked), desc="runs", disable=not progress), strict=True):
         if outcome[1].empty:
             reason = outcome[0]["error"].iloc[0].splitlines()[0]
             logger.warning("%s failed on fold %d with seed %d: %s", run.model, run.fold, run.seed, reason)
         done.append(outcome)
     return done
-
-
-def _name_each(
-    conditions: Mapping[str, Condition | Iterable[Condition]], table: FeatureTable
-) -> tuple[tuple[str, Condition], ...]:
-    """Return every condition beside its name; one that does not fit the table says so before any model is fitted."""
-    named = []
-    for name, given in conditions.items():
-        if not name:
-            raise ValueError("A condition needs a name: rows as they are have none.")
-        named += [(name, each) for each in ([given] if isinstance(given, Condition) else given)]
-    for name, condition in named:
-        if np.isnan(condition.mean_rate()):
-            raise ValueError(f"Condition {name!r} draws its rates, as for training; give the rate to test at.")
-        condition.apply(table[:1])
-    return tuple(named)
-
-
-def _with_baseline(models: Any, kind: str) -> dict[str, Any]:
-    models = dict(models) if isinstance(models, Mapping) else {type(models).__name__: models}
-    if BASELINE not in models:
-        from featmer.baselines import MajorityClassifier  # brings LightGBM along, which a report can do without
-
-        models[BASELINE] = DummyRegressor() if kind == "values" else MajorityClassifier()
-    return models
-
-
-def _find_metrics(metrics: Iterable[str | Metric] | None, target: Target, name: str) -> tuple[Metric, ...]:
-    fitting = DEFAULT_METRICS[target.kind]
-    found = find_metrics(metrics or fitting, target.labels)
-    for metric in found:
-        if target.kind not in metric.kinds:
-            raise ValueError(
-                f"Metric {metric.name!r} needs {' or '.join(metric.kinds)}, but target {name!r} holds {target.kind}. "
-                f"Choose from {list(fitting)}."
-            )
-    return found
 
 
 def _name_of_corpus(table: FeatureTable) -> str:

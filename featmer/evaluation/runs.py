@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +18,8 @@ from sklearn.utils.validation import has_fit_parameter
 
 from featmer.evaluation._costs import count_parameters, forget_peak_memory, peak_memory_mb, seconds_per_epoch
 from featmer.evaluation.identity import content_of, digest, versions
-from featmer.evaluation.kept import once
+from featmer.evaluation.joint import JointTarget
+from featmer.evaluation.kept import Outcome, once
 from featmer.evaluation.metrics import Metric
 from featmer.evaluation.outcomes import Outcomes
 from featmer.evaluation.splits import Rows, Split
@@ -45,10 +46,10 @@ class Task:
     ----------
     table : FeatureTable of n_rows rows
         Features, without any label.
-    target : Target
+    target : Target or JointTarget
         What is wanted of each row, and which have it.
-    metrics : tuple of Metric
-        What to compute.
+    metrics : tuple of Metric, or dict of str to tuple of Metric
+        What to compute; of several targets by the name of each.
     n_bootstrap : int
         Resamples for the intervals; 0 leaves the intervals out.
     unit : {"dialogue", "speaker"}, default="dialogue"
@@ -69,8 +70,8 @@ class Task:
     """
 
     table: FeatureTable
-    target: Target
-    metrics: tuple[Metric, ...]
+    target: Target | JointTarget
+    metrics: tuple[Metric, ...] | Mapping[str, tuple[Metric, ...]]
     n_bootstrap: int
     unit: str = "dialogue"
     conditions: tuple[tuple[str, Condition], ...] = ()
@@ -78,7 +79,12 @@ class Task:
 
     @classmethod
     def of(
-        cls, table: FeatureTable, target: Target, metrics: tuple[Metric, ...], n_bootstrap: int, **more: Any
+        cls,
+        table: FeatureTable,
+        target: Target | JointTarget,
+        metrics: tuple[Metric, ...] | Mapping[str, tuple[Metric, ...]],
+        n_bootstrap: int,
+        **more: Any,
     ) -> Task:
         """Take the target out of a table, with all other labels."""
         segments = table.segments
@@ -91,6 +97,20 @@ class Task:
         rows = rows[self.target.known[rows]]
         return self.table[rows], self.target.take(rows)
 
+    def parts(self, predictions: pd.DataFrame) -> Iterator[tuple[dict[str, str], tuple[Metric, ...], pd.DataFrame]]:
+        """Yield what marks a target's scores, its metrics and its predictions; of a single target nothing marks it."""
+        if not isinstance(self.metrics, Mapping):
+            yield {}, self.metrics, predictions
+            return
+        for name, metrics in self.metrics.items():
+            own = self.target.part(name, predictions) if isinstance(self.target, JointTarget) else predictions
+            yield {"target": name}, metrics, own
+
+    def _metric_names(self) -> Any:
+        if isinstance(self.metrics, Mapping):
+            return {name: [metric.name for metric in metrics] for name, metrics in self.metrics.items()}
+        return [metric.name for metric in self.metrics]
+
     def digest(self) -> str:
         """Return a fingerprint of everything that a score depends on, but model and rows."""
         return digest(
@@ -98,7 +118,7 @@ class Task:
                 "features": self.table.digest(),
                 "segments": content_of(self.table.segments),
                 "targets": content_of(pd.DataFrame(self.target.values)),
-                "metrics": [metric.name for metric in self.metrics],
+                "metrics": self._metric_names(),
                 "n_bootstrap": [self.n_bootstrap, self.unit],
                 "versions": versions(),
                 **({"conditions": self.conditions} if self.conditions else {}),
@@ -176,6 +196,49 @@ def perform(task: Task, run: Run, path: Path | None = None) -> tuple[pd.DataFram
     return scores.assign(**place), predictions.assign(**place)
 
 
+def count_rows(target: Target | JointTarget, split: Split) -> dict[str, int]:
+    """Return how many training rows have a target, and how many rows of a fold have none.
+
+    Examples
+    --------
+    >>> target = Target.of(pd.DataFrame({"emotion": ["joy", None, "joy"]}), "emotion")
+    >>> count_rows(target, Split(np.array([0, 1]), np.array([], int), np.array([2])))
+    {'n_train_rows': 1, 'n_left_out': 1}
+    """
+    known = target.known
+    return {
+        "n_train_rows": int(known[split.train].sum()),
+        "n_left_out": int((~known[np.concatenate(split)]).sum()),
+    }
+
+
+def outcome_of(task: Task, run: Run, name: str, outcome: Outcome) -> Outcome:
+    """Return of a run's outcome what it says of one target, as a run of that target alone would.
+
+    Parameters
+    ----------
+    task : Task
+        What was asked: the target, or several.
+    run : Run
+        Who was asked.
+    name : str
+        The target.
+    outcome : (scores, predictions)
+        What `perform` returned.
+
+    Examples
+    --------
+    >>> task = Task(None, Target.of(pd.DataFrame({"emotion": ["joy"]}), "emotion"), (), 0)
+    >>> outcome_of(task, Run("majority", None, 0, 0, None), "emotion", ("scores", "predictions"))
+    ('scores', 'predictions')
+    """
+    if not isinstance(task.target, JointTarget):
+        return outcome
+    scores, predictions = outcome
+    scores = scores[scores["target"] == name].drop(columns="target").reset_index(drop=True)
+    return scores.assign(**count_rows(task.target.each[name], run.split)), task.target.part(name, predictions)
+
+
 def score_all_folds(task: Task, runs: list[Run], done: list[tuple[pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
     """Score the answers of all folds together, once a model and seed.
 
@@ -229,8 +292,7 @@ def _try(task: Task, run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
         if task.audit:
             scores, predictions = _audited(task, run, scores, predictions)
     measures: dict[str, Any] = {
-        "n_train_rows": int(task.target.known[run.split.train].sum()),
-        "n_left_out": int((~task.target.known[np.concatenate(run.split)]).sum()),
+        **count_rows(task.target, run.split),
         "started": started,
         **dict(zip(COSTS, costs, strict=True)),
     }
@@ -256,7 +318,14 @@ def _audited(
 def _failed(task: Task, run: Run, error: Exception, parts: Iterable[str]) -> pd.DataFrame:
     logger.debug("%s failed", run.model, exc_info=True)
     reason = f"{type(error).__name__}: {error}"
-    return pd.DataFrame([_no_score(part, metric, 0, reason) for part in parts for metric in task.metrics])
+    return pd.DataFrame(
+        [
+            {**_no_score(part, metric, 0, reason), **mark}
+            for mark, metrics, _ in task.parts(pd.DataFrame())
+            for part in parts
+            for metric in metrics
+        ]
+    )
 
 
 def _predict(task: Task, run: Run) -> tuple[pd.DataFrame, tuple[float, ...]]:
@@ -308,17 +377,19 @@ def _answer(
 
 def _score(task: Task, predictions: pd.DataFrame) -> Iterator[dict[str, Any]]:
     keys = ["part", *(name for name in VARIANTS if name in predictions)]
-    for (part, *variant), rows in predictions.groupby(keys, sort=False, dropna=False):
-        marks = dict(zip(keys[1:], variant, strict=True))
-        outcomes = Outcomes.of_frame(rows)
-        for metric in task.metrics:
-            if metric.wants_probabilities and outcomes.probabilities is None:
-                yield {**_no_score(part, metric, len(rows), "no predict_proba"), **marks}
-            else:
-                draws = cluster_bootstrap(metric, rows, by=task.unit, n_resamples=task.n_bootstrap)
-                low, high = interval(draws)
-                scored = {"value": metric.score(outcomes), "low": low, "high": high}
-                yield {**_no_score(part, metric, len(rows), ""), **scored, **marks}
+    for mark, metrics, own in task.parts(predictions):
+        for (part, *variant), rows in own.groupby(keys, sort=False, dropna=False):
+            marks = {**mark, **dict(zip(keys[1:], variant, strict=True))}
+            outcomes = Outcomes.of_frame(rows)
+            for metric in metrics:
+                yield {**_score_one(task, metric, part, rows, outcomes), **marks}
+
+
+def _score_one(task: Task, metric: Metric, part: Any, rows: pd.DataFrame, outcomes: Outcomes) -> dict[str, Any]:
+    if metric.wants_probabilities and outcomes.probabilities is None:
+        return _no_score(part, metric, len(rows), "no predict_proba")
+    low, high = interval(cluster_bootstrap(metric, rows, by=task.unit, n_resamples=task.n_bootstrap))
+    return {**_no_score(part, metric, len(rows), ""), "value": metric.score(outcomes), "low": low, "high": high}
 
 
 def _no_score(part: Any, metric: Metric, n_rows: int, error: str) -> dict[str, Any]:

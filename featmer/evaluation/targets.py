@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,32 @@ from featmer.labels.votes import VOTES
 
 LABELS = "labels."
 PREFIXES = {LABELS: "indicators", VOTES: "distributions"}
+
+
+class Said(NamedTuple):
+    """What a model answered about some rows.
+
+    Parameters
+    ----------
+    by : str
+        Which kind of model.
+    prediction : array-like of shape (n_rows,) or (n_rows, n_labels)
+        What it decided.
+    probabilities : array-like of shape (n_rows, n_classes), list of these or None
+        Where it gives any.
+    classes : array-like of shape (n_classes,) or None
+        What they are probabilities of.
+
+    Examples
+    --------
+    >>> Said("MultitaskFusion", ["joy"], [[0.2, 0.8]], ["fear", "joy"]).prediction
+    ['joy']
+    """
+
+    by: str
+    prediction: Any
+    probabilities: Any = None
+    classes: Any = None
 
 
 @dataclass(frozen=True)
@@ -113,26 +139,32 @@ class Target:
             ``target``, ``prediction`` and, where the model gives them, ``p.<class>``. Of several labels ``t.<label>``,
             ``p.<label>`` and, where each holds or does not, what the model decided, ``d.<label>``.
         """
-        if isinstance(self.values, pd.DataFrame):
-            return self._ask_of_each(model, table, rows)
-        answers = pd.DataFrame({"target": self.values[rows], "prediction": np.asarray(model.predict(table))})
-        if not (len(getattr(model, "classes_", ())) and hasattr(model, "predict_proba")):
-            return answers
-        names = [f"{PROBABILITY}{label}" for label in model.classes_]
-        return pd.concat([answers, pd.DataFrame(np.asarray(model.predict_proba(table)), columns=names)], axis=1)
+        decided = None if self.kind == "distributions" else model.predict(table)
+        given = model.predict_proba(table) if hasattr(model, "predict_proba") else None
+        return self.beside(rows, Said(type(model).__name__, decided, given, getattr(model, "classes_", None)))
 
-    def _ask_of_each(self, model: Any, table: Any, rows: NDArray[np.int64]) -> pd.DataFrame:
+    def beside(self, rows: NDArray[np.int64], said: Said) -> pd.DataFrame:
+        """Return what was said of some rows beside what is true, as :meth:`ask` does."""
+        if isinstance(self.values, pd.DataFrame):
+            return self._beside_each(rows, said)
+        answers = pd.DataFrame({"target": self.values[rows], "prediction": np.asarray(said.prediction)})
+        if said.probabilities is None or said.classes is None or not len(said.classes):
+            return answers
+        names = [f"{PROBABILITY}{label}" for label in said.classes]
+        return pd.concat([answers, pd.DataFrame(np.asarray(said.probabilities), columns=names)], axis=1)
+
+    def _beside_each(self, rows: NDArray[np.int64], said: Said) -> pd.DataFrame:
         answers = {TRUE: np.asarray(self.take(rows))}
         if self.kind == "indicators":
-            answers[DECIDED] = np.asarray(model.predict(table))
-        if hasattr(model, "predict_proba"):
-            answers[PROBABILITY] = _of_each(model.predict_proba(table), getattr(model, "classes_", None))
+            answers[DECIDED] = np.asarray(said.prediction)
+        if said.probabilities is not None:
+            answers[PROBABILITY] = _of_each(said.probabilities, said.classes)
         elif self.kind == "distributions":
-            raise ValueError(f"{type(model).__name__} has no predict_proba, which distributions are compared with.")
+            raise ValueError(f"{said.by} has no predict_proba, which distributions are compared with.")
         for given in answers.values():
             if given.shape != (len(rows), len(self.labels)):
                 raise ValueError(
-                    f"{type(model).__name__} answered in shape {given.shape} where the target has {len(rows)} rows and "
+                    f"{said.by} answered in shape {given.shape} where the target has {len(rows)} rows and "
                     f"{len(self.labels)} labels; expected a column for each of {self.labels}."
                 )
         frames = [

@@ -1,7 +1,15 @@
 """What a person reads: the ranked table, the charts, and one page that holds it all."""
 
-from featmer.report.merging import Comparison, find_table, load_results, save_results
+from featmer.report.merging import Comparison, comparisons, find_table, load_results, save_results
 from featmer.report.page import write_page
 from featmer.report.ranking import leaderboard
 
-__all__ = ["Comparison", "find_table", "leaderboard", "load_results", "save_results", "write_page"]
+__all__ = [
+    "Comparison",
+    "comparisons",
+    "find_table",
+    "leaderboard",
+    "load_results",
+    "save_results",
+    "write_page",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,16 +34,54 @@ class Comparison(NamedTuple):
     predictions: pd.DataFrame
 
 
-def save_results(results: pd.DataFrame, predictions: pd.DataFrame, folder: str | os.PathLike[str]) -> None:
+def comparisons(results: pd.DataFrame, predictions: pd.DataFrame | Mapping[str, pd.DataFrame]) -> list[Comparison]:
+    """Divide what `evaluate` returned into a comparison for each target.
+
+    Parameters
+    ----------
+    results : DataFrame
+        From ``featmer.evaluate(..., return_predictions=True)``.
+    predictions : DataFrame or dict of str to DataFrame
+        From there too; a dict where there are several targets.
+
+    Returns
+    -------
+    list of Comparison
+        In the order of the targets; `leaderboard`, `write_page` and the tests take one of them.
+
+    Examples
+    --------
+    >>> results = pd.DataFrame({"corpus": "demo", "target": ["emotion", "valence"], "protocol": "official"})
+    >>> found = comparisons(results, {"emotion": pd.DataFrame(), "valence": pd.DataFrame()})
+    >>> [comparison.name for comparison in found]
+    ['demo-emotion-official', 'demo-valence-official']
+    """
+    if not isinstance(predictions, Mapping):
+        predictions = {results["target"].iloc[0]: predictions}
+    own = {target: results[results["target"] == target].reset_index(drop=True) for target in predictions}
+    keys = {target: tuple(rows[list(COMPARISON[:3])].iloc[0].astype(str)) for target, rows in own.items()}
+    return [Comparison(_name(keys[target], ()), own[target], said) for target, said in predictions.items()]
+
+
+def save_results(
+    results: pd.DataFrame,
+    predictions: pd.DataFrame | Mapping[str, pd.DataFrame],
+    folder: str | os.PathLike[str],
+) -> None:
     """Write what `evaluate` returned to a folder; the same runs take the same files.
 
     Parameters
     ----------
-    results, predictions : DataFrame
+    results, predictions
         From ``featmer.evaluate(..., return_predictions=True)``.
     folder : path-like
         Where; made if needed.
     """
+    for comparison in comparisons(results, predictions):
+        _save(comparison.results, comparison.predictions, folder)
+
+
+def _save(results: pd.DataFrame, predictions: pd.DataFrame, folder: str | os.PathLike[str]) -> None:
     runs = results[[*COMPARISON, "model", "model_digest", "seed"]].drop_duplicates().sort_values(["model", "seed"])
     stem = Path(folder) / hashlib.sha256(runs.to_csv(index=False).encode()).hexdigest()[:16]
     write_whole(stem.with_name(stem.name + _PREDICTIONS), predictions.to_parquet())

@@ -39,7 +39,7 @@ def leaderboard(
     Parameters
     ----------
     results : DataFrame
-        As `featmer.evaluate` returns it, for one corpus, target and protocol.
+        As `featmer.evaluate` returns it, for one corpus, target and protocol; see `featmer.report.comparisons`.
     predictions : DataFrame, default=None
         As ``evaluate(..., return_predictions=True)`` returns it.
     metric : str or Metric, default=None
