@@ -7,7 +7,8 @@ dialogues; scores of all folds' answers together, mean and deviation over seeds 
 learn from the 201 clips of basic emotions, whose dialogues are others. Features are voice (eGeMAPS), face (action units
 and more, frame by frame or pooled) and the sentence's embedding; textualised models read the sentence with, in place
 of voice and face, the cues of Richet et al. (2024) or calibrated sentences. Where a model answers frame by frame,
-frames are scored, and clips by three ways to decide.
+frames are scored, and clips by three ways to decide. Pairs of models are tested on the same clips by swapping their
+answers dialogue by dialogue (macro F1, all seeds together, Holm over all of these tests).
 
 The information bottleneck: either the intensity of an action unit tells the class, which is above the threshold of the
 cues in any case, or a word does, which features of the face do not hold.
@@ -44,12 +45,22 @@ from featmer.decisions import decide_clips
 from featmer.demo import make_corpus
 from featmer.descriptions import Describer
 from featmer.estimators import frame_outputs
+from featmer.evaluation.stats import approximate_randomisation, holm
 from featmer.labels import compound_components
 from featmer.nn import LFAN
 
 RULES = ("logits", "probabilities", "vote")
 RANDOM = ("direct, boosted", "pair rule, boosted, no compound seen", "LFAN")  # what a seed changes
-Answers = Iterator[tuple[str, str, np.ndarray, np.ndarray]]  # model, level, truth and answers
+DIRECT, FRAMES = "direct, linear", ("LFAN", "clip, logits")
+TESTS = [
+    *((name, "clip", DIRECT, "clip") for name in ("pair rule", "pair rule, compound clips only")),
+    ("pair rule, no compound seen", "clip", DIRECT, "clip"),
+    ("pair rule, boosted, no compound seen", "clip", "direct, boosted", "clip"),
+    (*FRAMES, DIRECT, "clip"),
+    *((DIRECT, "clip", f"textualised, {style}", "clip") for style in ("cues, TF-IDF", "sentences, TF-IDF")),
+    *((*FRAMES, f"textualised, {style}", "clip") for style in ("cues, TF-IDF", "sentences, TF-IDF")),
+]
+Answers = Iterator[tuple[str, str, np.ndarray, np.ndarray]]  # model, level, clips and answers
 
 
 def embed(texts: np.ndarray) -> np.ndarray:
@@ -93,18 +104,23 @@ def by_frame(table: FeatureTable) -> tuple[np.ndarray, np.ndarray]:
     return np.column_stack([face.frames, whole[clips]]), clips
 
 
-def frame_answers(name: str, outputs: np.ndarray, clips: np.ndarray, truth: np.ndarray, classes: np.ndarray) -> Answers:
+def frame_answers(name: str, outputs: np.ndarray, clips: np.ndarray, asked: np.ndarray, classes: np.ndarray) -> Answers:
     """Yield what was answered frame by frame, and about clips by each rule."""
-    yield name, "frame", truth[clips], classes[outputs.argmax(axis=1)]
+    yield name, "frame", asked[clips], classes[outputs.argmax(axis=1)]
     for rule in RULES:
         owners, codes = decide_clips(outputs, clips, rule=rule)
-        yield name, f"clip, {rule}", truth[owners], classes[codes]
+        yield name, f"clip, {rule}", asked[owners], classes[codes]
+
+
+def labels_of(table: FeatureTable) -> np.ndarray:
+    """Return the compound emotion of each clip, or its basic one."""
+    return table.segments["compound"].fillna(table.segments["emotion"]).to_numpy(object)
 
 
 def answers(table: FeatureTable, seed: int) -> Answers:
     """Yield the answers of all models for each fold; those that no seed changes for the first seed only."""
     compound, pooled = table.segments["compound"].notna().to_numpy(), table.pool()
-    labels = table.segments["compound"].fillna(table.segments["emotion"]).to_numpy(object)
+    labels = labels_of(table)
     rows, basic = np.flatnonzero(compound), np.flatnonzero(~compound)
     for train, test in GroupKFold(5).split(rows, groups=table.segments["dialogue"].to_numpy(object)[rows]):
         taught = {"compound": rows[train], "basic": basic, "both": np.concatenate([basic, rows[train]])}
@@ -112,17 +128,17 @@ def answers(table: FeatureTable, seed: int) -> Answers:
         for name, (model, kind) in pooled_models(seed).items():
             if seed == 0 or name in RANDOM:
                 model.fit(pooled[taught[kind]], labels[taught[kind]])
-                yield name, "clip", labels[asked], model.predict(pooled[asked])
+                yield name, "clip", asked, model.predict(pooled[asked])
         if seed == 0:
             (known, owners), (unseen, clips) = (by_frame(table[each]) for each in (rows[train], asked))
             model = LinearClassifier().fit(known, labels[rows[train]][owners])
             outputs = np.log(model.predict_proba(unseen))
-            yield from frame_answers("direct, linear on frames", outputs, clips, labels[asked], model.classes_)
+            yield from frame_answers("direct, linear on frames", outputs, clips, asked, model.classes_)
         model = FusionClassifier("lfan", random_state=seed, modalities=["face", "audio", "text"])
         model.fit(table[rows[train]], labels[rows[train]])
         frames = frame_outputs(model, table[asked])
         clips = np.repeat(np.arange(len(asked)), [len(own) for own in frames])
-        yield from frame_answers("LFAN", np.concatenate(frames), clips, labels[asked], model.classes_)
+        yield from frame_answers("LFAN", np.concatenate(frames), clips, asked, model.classes_)
 
 
 def summary(found: pd.DataFrame) -> pd.DataFrame:
@@ -138,6 +154,24 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
     means, deviations = by_model.mean(), by_model.std()
     told = means.map("{:.3f}".format) + deviations.map(lambda value: "" if np.isnan(value) else f" ± {value:.3f}")
     return told.iloc[means["macro F1"].argsort()]
+
+
+def tests(found: pd.DataFrame, n_seeds: int) -> pd.DataFrame:
+    """Return the difference in macro F1 of pairs of models on the same clips, with p-values."""
+    rows = []
+    for first, level, second, other in TESTS:
+        pair = [of_all_seeds(found[(found["model"] == name) & (found["level"] == at)], n_seeds)
+                for name, at in ((first, level), (second, other))]  # fmt: skip
+        result = approximate_randomisation("f1_macro", *pair, n_resamples=10_000)
+        rows.append((f"{first} - {second}", result.difference, result.pvalue))
+    told = pd.DataFrame(rows, columns=["models", "macro F1", "p"]).set_index("models")
+    return told.assign(corrected=holm(told["p"])).round(4)
+
+
+def of_all_seeds(said: pd.DataFrame, n_seeds: int) -> pd.DataFrame:
+    """Return answers once a seed, also those that no seed changes."""
+    said = said.rename(columns={"truth": "target", "answer": "prediction"})
+    return said if said["seed"].nunique() == n_seeds else pd.concat(said.assign(seed=seed) for seed in range(n_seeds))
 
 
 def bottleneck_clips(seed: int, told_by: str, n_rows: int = 400, n_frames: int = 4) -> tuple[FeatureTable, np.ndarray]:
@@ -200,13 +234,16 @@ def main() -> None:
     print("Information bottleneck: accuracy, three classes, 400 clips to learn from and 400 to answer")
     print(bottleneck(arguments.seeds), flush=True)
     table = demo_table(arguments.folder)
+    labels, dialogues = labels_of(table), table.segments["dialogue"].to_numpy(object)
     found = pd.concat(
-        pd.DataFrame({"model": name, "level": level, "seed": seed, "truth": truth, "answer": answer})
+        pd.DataFrame({"model": name, "level": level, "seed": seed, "row": clips, "dialogue": dialogues[clips],
+                      "truth": labels[clips], "answer": answer})
         for seed in range(arguments.seeds)
-        for name, level, truth, answer in answers(table, seed)
-    )
+        for name, level, clips, answer in answers(table, seed)
+    )  # fmt: skip
     print(f"\nDemo corpus, compound emotions: {arguments.seeds} seeds, five folds over dialogues")
-    print(summary(found))
+    print(summary(found), flush=True)
+    print(tests(found, arguments.seeds))
 
 
 if __name__ == "__main__":

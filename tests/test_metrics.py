@@ -103,6 +103,29 @@ def test_correlations_equal_numpy(values: list[tuple[float, float]], shift: floa
 
 
 @settings(max_examples=100, deadline=None)
+@given(values=VALUES, shift=st.integers(-1000, 1000))
+def test_explained_variance_equals_scikit_learn(values: list[tuple[float, float]], shift: float) -> None:
+    x, y = np.transpose(values) + shift
+    if x.std() > 1e-3:
+        assert metrics.r2(x, y) == pytest.approx(reference.r2_score(x, y), rel=1e-6, abs=1e-6)
+    assert np.isnan(metrics.r2([2.0, 2.0], [1.0, 2.0])), "scikit-learn says 0"
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**16), n_rows=st.integers(2, 40))
+def test_ranks_of_labels_equal_scikit_learn_on_labels_that_can_be_ranked(seed: int, n_rows: int) -> None:
+    rng = np.random.default_rng(seed)
+    true, given = rng.random((n_rows, 5)) < (0.1, 0.3, 0.5, 0.9, 0.0), rng.random((n_rows, 5)).round(1)
+    pairs = {"mean_average_precision": reference.average_precision_score, "mean_auroc": reference.roc_auc_score}
+    for name, function in pairs.items():
+        fit = true.any(axis=0) & (~true.all(axis=0) | (name == "mean_average_precision"))
+        if fit.any():
+            wanted = np.mean([function(true[:, label], given[:, label]) for label in np.flatnonzero(fit)])
+            assert METRICS[name].function(true, given) == pytest.approx(wanted, abs=1e-6)
+    assert np.isnan(metrics.mean_auroc([[1, 0]], [[0.3, 0.6]]))
+
+
+@settings(max_examples=100, deadline=None)
 @given(values=VALUES)
 def test_signs_equal_scikit_learn_on_rows_that_have_one(values: list[tuple[float, float]]) -> None:
     target, prediction = np.transpose(values)

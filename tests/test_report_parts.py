@@ -191,10 +191,29 @@ def test_every_published_figure_can_be_traced() -> None:
     assert set(figures["told_by"]) == {"the authors", "others"}
     assert set(figures["metric"]) <= set(METRICS)
     assert not figures.duplicated(["model", "corpus", "split", "inputs", "metric", "source"]).any()
-    assert set(figures["corpus"]) <= set(CORPORA)
+    assert set(figures["corpus"]) <= {*CORPORA, *MUSIC}
     shares = figures[figures["metric"].isin(["f1_weighted", "f1_macro", "accuracy"])]["value"]
     assert shares.between(0.2, 0.8).all()
     assert published_figures("nowhere").empty
+
+
+MUSIC = ("jamendo", "deam", "emomusic", "pmemo")  # without a reader: a manifest may be of them
+
+
+def test_the_table_of_unified_music_emotion_is_whole() -> None:
+    """M10: every figure of its README by corpus, metric and dimension, and what they say about joint training."""
+    figures = pd.concat(published_figures(corpus) for corpus in MUSIC)
+    own = figures[figures["told_by"] == "the authors"]
+    table = own.pivot_table(index="model", columns=["corpus", "metric", "split"], values="value")
+    assert table.shape == (5, 8)
+    assert sorted(table.notna().sum(axis=1)) == [4, 4, 4, 8, 8]
+    assert table.loc["Music2Emotion of one corpus"].tolist() == table.min().tolist()
+    gains = table.loc["Music2Emotion of four corpora"] - table.loc["Music2Emotion of one corpus"]
+    assert gains.idxmax() == ("emomusic", "r2", "not stated; valence")
+    assert gains.max() == pytest.approx(0.0555)
+    others = figures[figures["told_by"] == "others"].groupby("metric")["value"]
+    assert others.size().to_dict() == {"mean_auroc": 5, "mean_average_precision": 5}
+    assert (others.max() < own.groupby("metric")["value"].min()[others.max().index]).all()
 
 
 def test_cheap_and_good_models_are_worth_their_cost() -> None:

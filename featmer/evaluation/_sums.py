@@ -169,6 +169,13 @@ def root_mean(sums: NDArray) -> NDArray:
     return np.sqrt(mean(sums))
 
 
+def r2(sums: NDArray) -> NDArray:
+    """Return NaN where the true values are constant: nothing varies that could be explained."""
+    n_rows, variances = sums[..., 0], _covariance(sums)[1]
+    squares = sums[..., 3] + sums[..., 4] - 2 * sums[..., 5]
+    return 1 - ratio(squares, n_rows * variances[..., 0])
+
+
 def ccc(sums: NDArray) -> NDArray:
     """Return 0 where either side is constant."""
     means, variances, covariance = _covariance(sums)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from featmer.evaluation import _label_sums as label_sums
 from featmer.evaluation import _sums as sums
@@ -149,6 +149,28 @@ def mean_average_precision(y_true: ArrayLike, probabilities: ArrayLike) -> float
     return average_precision_score(true[:, found], given[:, found], average="macro") if found.any() else np.nan
 
 
+def mean_auroc(y_true: ArrayLike, probabilities: ArrayLike) -> float:
+    """Return the mean over labels of the area under the ROC curve of the label's probability.
+
+    Labels that are true of no row or of all do not count; NaN where none is left.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_rows, n_labels)
+        1 where a label holds, else 0.
+    probabilities : array-like of shape (n_rows, n_labels)
+        Probability of each label.
+
+    Examples
+    --------
+    >>> mean_auroc([[1, 0], [0, 1]], [[0.9, 0.8], [0.1, 0.6]])
+    0.5
+    """
+    true, given = np.asarray(y_true), np.asarray(probabilities, float)
+    found = true.any(axis=0) & ~true.all(axis=0)
+    return roc_auc_score(true[:, found], given[:, found], average="macro") if found.any() else np.nan
+
+
 def multilabel_ece(y_true: ArrayLike, probabilities: ArrayLike) -> float:
     """Return the mean over labels of the calibration error of the label's probability, in 15 bins of equal width.
 
@@ -226,4 +248,5 @@ INDICATOR_METRICS = (
         Summary(classwise_sums, mean_ece_of_sums),
     ),
     Metric("mean_average_precision", "mean average precision", mean_average_precision, "indicator_probabilities"),
+    Metric("mean_auroc", "mean AUROC of labels", mean_auroc, "indicator_probabilities"),
 )

@@ -80,6 +80,24 @@ def rmse(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     return score_by_sums(sums.squared_errors, sums.root_mean, Outcomes.of_values(y_true, y_pred))
 
 
+def r2(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Return the coefficient of determination: the share of the variance of the true values that is explained.
+
+    It is 1 for equal values, 0 for their mean and below 0 for worse; NaN where all true values are equal.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_rows,)
+        True and predicted values.
+
+    Examples
+    --------
+    >>> r2([1, 2, 3], [1, 2, 3]), r2([1, 2, 3], [2, 2, 2]), r2([1, 2, 3], [2, 3, 4])
+    (1.0, 0.0, -0.5)
+    """
+    return score_by_sums(sums.moments, sums.r2, Outcomes.of_values(y_true, y_pred))
+
+
 def sign_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     """Return the share of rows on the right side of zero; rows whose true value is zero do not count.
 
