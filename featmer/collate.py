@@ -179,7 +179,7 @@ class TensorTable:
         Returns
         -------
         list of Tensor
-            Row numbers of each batch, dialogue by dialogue, turn by turn.
+            Row numbers of each batch, dialogue by dialogue, turn by turn, on the device of the table.
         """
         lengths = np.bincount(self.dialogue)
         if chosen is not None:
@@ -189,7 +189,7 @@ class TensorTable:
         rank = np.empty_like(order)
         rank[order] = np.arange(len(order))
         in_order = np.lexsort((self._turn, rank[self.dialogue]))
-        rows = torch.from_numpy(in_order[lengths[self.dialogue[in_order]] > 0])
+        rows = torch.from_numpy(in_order[lengths[self.dialogue[in_order]] > 0]).to(self.device)
         n_batches = max(1, round(len(rows) / batch_size))
         ends = np.cumsum(lengths[order])
         batch_of_dialogue = (np.maximum(ends, 1) - 1) * n_batches // max(1, len(rows))

@@ -266,7 +266,7 @@ def test_weights_can_be_spared_from_decay():
         weights.no_weight_decay = spared
         stepper = Stepper([weights], with_plan(weight_decay=1.0, epochs=1), n_batches=1)
         stepper.add(0 * weights.sum(), 1)
-        stepper.step(1)
+        stepper.step()
         return weights.detach()
 
     assert (shrink(True) == 1).all()

@@ -7,13 +7,15 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from featmer.collate import Batch, TensorTable
@@ -68,18 +70,29 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     True
     """
     gpus = [device] if device.type == "cuda" else []
-    with _ONE_AT_A_TIME, torch.random.fork_rng(gpus):
-        threads, strict = torch.get_num_threads(), torch.get_deterministic_debug_mode()
+    with _ONE_AT_A_TIME, torch.random.fork_rng(gpus), ExitStack() as put_back:
         torch.manual_seed(seed)
+        put_back.callback(torch.set_num_threads, torch.get_num_threads())
         torch.set_num_threads(1)
         if gpus:
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may add in any order
-            torch.set_deterministic_debug_mode(max(strict, 1))
-        try:
+            put_back.enter_context(_in_fixed_order())
+        yield
+
+
+@contextmanager
+def _in_fixed_order() -> Iterator[None]:
+    """Let a GPU add in a fixed order, with torch's warning where it cannot."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may add in any order
+    choices: Any = torch.utils.deterministic
+    strict, fill = torch.get_deterministic_debug_mode(), choices.fill_uninitialized_memory
+    torch.set_deterministic_debug_mode(max(strict, 1))
+    choices.fill_uninitialized_memory = False  # it would cost a kernel for each new tensor
+    try:
+        with sdpa_kernel(SDPBackend.MATH):  # the fused kernels add in any order backwards unless all of torch is strict
             yield
-        finally:
-            torch.set_num_threads(threads)
-            torch.set_deterministic_debug_mode(strict)
+    finally:
+        torch.set_deterministic_debug_mode(strict)
+        choices.fill_uninitialized_memory = fill
 
 
 def train(
@@ -200,7 +213,7 @@ def predict(module: nn.Module, tensors: TensorTable, batch_size: int) -> Tensor:
     with torch.no_grad():
         outputs = torch.cat([module(tensors.batch(rows)) for rows in batches])
     ordered = torch.empty_like(outputs)
-    ordered[torch.cat(batches).to(outputs.device)] = outputs
+    ordered[torch.cat(batches)] = outputs
     return ordered
 
 
@@ -222,8 +235,7 @@ def _learn(
         for number, batch in enumerate(together, start=first + 1):
             loss = _loss(module, objective, examples, batch, plan.half)
             stepper.add(loss * (len(batch) / n_rows), number)
-            total += loss.item() * len(batch)
-        stepper.step(first + len(together))
+        total += stepper.step() * n_rows
     return total / sum(map(len, batches))
 
 
@@ -264,7 +276,7 @@ def _answers(module: nn.Module, examples: Examples, rows: Tensor, half: bool | N
         answers = module(batch)
     if not isinstance(answers, Answers):
         answers = Answers(answers)
-    return answers, examples.targets[rows.to(examples.targets.device)], batch
+    return answers, examples.targets[rows], batch
 
 
 def _precision(device: torch.device, half: bool | None) -> AbstractContextManager[object]:

@@ -80,6 +80,7 @@ class Stepper:
     def __init__(self, parameters: Iterable[nn.Parameter], plan: Plan, n_batches: int) -> None:
         self.epoch = 0
         self.steps = 0
+        self._added: dict[int, Tensor] = {}
         self._plan = plan
         self._n_steps = plan.epochs * math.ceil(n_batches / plan.accumulate)
         decayed: dict[bool, list[nn.Parameter]] = {True: [], False: []}
@@ -110,43 +111,38 @@ class Stepper:
             Its share in the step's loss.
         batch : int
             Number of the batch, for the message.
-
-        Raises
-        ------
-        TrainingError
-            If the loss is not a finite number.
         """
-        if not torch.isfinite(loss):
-            raise self._lost(loss, batch)
+        self._added[batch] = loss.detach()
         loss.backward()
 
-    def step(self, batch: int) -> None:
+    def step(self) -> float:
         """Change the weights along the gradients added since the last step.
 
-        Parameters
-        ----------
-        batch : int
-            Number of the last batch, for the message.
+        Returns
+        -------
+        float
+            The step's loss: the sum of those added.
 
         Raises
         ------
         TrainingError
-            If the gradient is not finite.
+            If a loss or the gradient is not finite; the weights are as they were.
         """
         norm = nn.utils.clip_grad_norm_(self._parameters, GRADIENT_NORM)
-        if not torch.isfinite(norm):
-            raise self._lost(norm, batch)
+        *losses, norm = torch.stack([*self._added.values(), norm]).tolist()  # a GPU is waited for once a step
+        for batch, number in zip([*self._added, max(self._added)], [*losses, norm], strict=True):
+            if not math.isfinite(number):
+                raise TrainingError(
+                    f"The loss or its gradient is {number:g} in epoch {self.epoch}, batch {batch}, at a learning rate "
+                    f"of {self.lr:.2g}; expected finite numbers. Lower lr, or look for targets of extreme size."
+                )
         for group in self._optimizer.param_groups:
             group["lr"] = self.lr
         self._optimizer.step()
         self._optimizer.zero_grad()
+        self._added.clear()
         self.steps += 1
-
-    def _lost(self, number: Tensor, batch: int) -> TrainingError:
-        return TrainingError(
-            f"The loss or its gradient is {number.item():g} in epoch {self.epoch}, batch {batch}, at a learning rate "
-            f"of {self.lr:.2g}; expected finite numbers. Lower lr, or look for targets of extreme size."
-        )
+        return sum(losses)
 
     def state(self) -> dict[str, Tensor]:
         """Return what the optimiser remembers, as flat tensors."""
