@@ -2,7 +2,7 @@
 
     python benchmarks/heads.py
     python benchmarks/heads.py --only mamba graph boosted
-    python benchmarks/heads.py --device cuda --compile
+    python benchmarks/heads.py --device cuda --batch-size 2048
 
 Everything runs on one thread, and what counts are its seconds of CPU, which a busy machine changes little; on a GPU,
 seconds of the clock. An epoch is what a fit of more epochs costs beyond a fit of one. Ratios are to an epoch of the
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from recurrent import N_CLASSES, N_ROWS, fitted, make_table, plain_epochs
+from recurrent import BATCH, N_CLASSES, N_ROWS, fitted, make_table, plain_epochs
 from threadpoolctl import threadpool_limits
 
 from featmer import BoostedClassifier, FeatureTable
@@ -64,15 +64,16 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[*HEADS, *WHOLE], choices=[*HEADS, *WHOLE], metavar="NAME")
     parser.add_argument("--epochs", type=int, default=2, help="epochs beyond the first")
     parser.add_argument("--device", default="cpu", help="of the heads and the plain loop; the others stay on the CPU")
+    parser.add_argument("--batch-size", type=int, default=BATCH, help="rows a batch of the heads and the plain loop")
     parser.add_argument("--compile", action="store_true")
     arguments = parser.parse_args()
-    given = {name: getattr(arguments, name) for name in ("device", "compile")}
+    given = {name: getattr(arguments, name) for name in ("device", "batch_size", "compile")}
     clock = time.process_time if arguments.device == "cpu" else time.perf_counter
     torch.set_num_threads(1)
     table, _ = make_table()
     noise = np.random.default_rng(0).gumbel(size=(N_ROWS, N_CLASSES))
     labels = (table.blocks["text"].values[:, :N_CLASSES] + noise).argmax(1)
-    plainly = partial(plain_epochs, table, labels, device=arguments.device)
+    plainly = partial(plain_epochs, table, labels, device=arguments.device, batch_size=arguments.batch_size)
     plain = [of_an_epoch(plainly, arguments.epochs, clock)]
     rows = {}
     with threadpool_limits(1):

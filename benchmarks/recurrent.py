@@ -72,7 +72,9 @@ def pad(dialogues: list[tuple[dict[str, torch.Tensor], torch.Tensor]]) -> tuple[
     return features, targets, torch.tensor([len(labels) for _, labels in dialogues])
 
 
-def plain_epochs(table: FeatureTable, labels: np.ndarray, epochs: int, device: str = "cpu") -> float:
+def plain_epochs(
+    table: FeatureTable, labels: np.ndarray, epochs: int, device: str = "cpu", batch_size: int = BATCH
+) -> float:
     """Return the seconds an epoch of the plain loop takes."""
     scaled = {name: torch.tensor(block.values) for name, block in table.blocks.items()}
     ends = np.flatnonzero(np.diff(table.segments["dialogue"], append=-1)) + 1
@@ -80,7 +82,7 @@ def plain_epochs(table: FeatureTable, labels: np.ndarray, epochs: int, device: s
         ({name: values[start:end] for name, values in scaled.items()}, torch.tensor(labels[start:end]))
         for start, end in zip([0, *ends[:-1]], ends, strict=True)
     ]
-    loader = DataLoader(items, round(BATCH * N_DIALOGUES / N_ROWS), shuffle=True, collate_fn=pad)
+    loader = DataLoader(items, round(batch_size * N_DIALOGUES / N_ROWS), shuffle=True, collate_fn=pad)
     model = PlainModel().to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     start = time.perf_counter()

@@ -46,7 +46,7 @@ def make_inputs(n_sequences, length, channels, states, *, seed=0, dtype=torch.fl
 
 def outputs_and_gradients(function, inputs):
     y = function(*inputs)
-    weights = torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)
+    weights = torch.linspace(-1, 1, y.numel(), dtype=y.dtype, device=y.device).view_as(y)
     return [y, *torch.autograd.grad((y * weights).sum(), inputs)]
 
 
