@@ -79,7 +79,7 @@ class TorchEstimator(TableEstimator):
         """Return the outputs for every row of a table, of the fitted module unless another is given."""
         device = self._device()
         # In double precision the batch that a row happens to be in leaves no trace.
-        dtype = torch.float64 if device.type == "cpu" else torch.float32
+        dtype = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have none
         tensors = TensorTable(table, device, dtype)
         if tensors.sequences != self.sequences_:
             raise ValueError(

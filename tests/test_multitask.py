@@ -268,7 +268,7 @@ def test_each_task_can_keep_its_own_best_epoch(early_and_late, tmp_path):
     X, y = early_and_late
     validation = X[90:], {name: values[90:] for name, values in y.items()}
     training = X[:90], {name: values[:90] for name, values in y.items()}
-    model = MultitaskFusion(Concat(hidden=64, dropout=0.0), epochs=60, lr=0.01, patience=60, random_state=0)
+    model = MultitaskFusion(Concat(hidden=64, dropout=0.0), epochs=60, lr=0.01, patience=60, half=False, random_state=0)
     own = clone(model).set_params(best_epoch="by_task").fit(*training, validation=validation)
     shared = model.fit(*training, validation=validation)
     losses = pd.DataFrame(own.history_).set_index("epoch")
