@@ -106,6 +106,6 @@ def test_the_benchmark_takes_prepared_embeddings_and_runs_that_are_done(tmp_path
     first = table("--seeds", "2", "--n-jobs", "2")
     monkeypatch.setattr(FusionClassifier, "fit", lambda *_: pytest.fail("a run that was done was done again"))
     assert table("--seeds", "2") == first
-    macro_f1 = {line.split()[0]: float(line.split()[1]) for line in first if "TF-IDF" not in line}
+    macro_f1 = {line.split()[0]: float(line.split()[1]) for line in first[:2]}  # the first of three tables
     assert set(macro_f1) == {"bce", "linear"}
     assert macro_f1["linear"] > 0.9
