@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-from math import isnan
 from pathlib import Path
 
 import cloudpickle
@@ -19,6 +18,7 @@ from omegaconf import DictConfig
 
 import extract
 from featmer import evaluate
+from featmer.evaluation import validation_score
 from featmer.report import comparisons, save_results, write_page
 
 cloudpickle.register_pickle_by_value(extract)  # a worker of submitit does not look into this folder
@@ -26,8 +26,13 @@ cloudpickle.register_pickle_by_value(extract)  # a worker of submitit does not l
 
 @hydra.main(version_base=None, config_path="../conf", config_name="config")
 def main(config: DictConfig) -> float:
-    """Return the mean validation score, which is all that a sweep may see; minus infinity where a run failed."""
+    """Return what a sweep may see: the mean validation score by the first metric, over the targets it fits.
+
+    The higher the better; of a metric of which less is better, the sign is turned.
+    """
     output, choices = Path(config.output).resolve(), HydraConfig.get().runtime.choices
+    tracker = instantiate(config.get("tracker"))  # first, for its package may be missing
+    pruner = None if config.get("pruner") is None else instantiate(config.pruner)(model=next(iter(config.model)))
     table = extract.make_table(config)
     seeds = [config.seed] if isinstance(config.seed, int) else list(config.seed)
     protocol = instantiate(config.protocol, _convert_="all")
@@ -39,6 +44,8 @@ def main(config: DictConfig) -> float:
         n_jobs=config.n_jobs,
         cache=output / "runs",
         return_predictions=True,
+        tracker=tracker,
+        pruner=pruner,
     )
     save_results(results, predictions, output / "results")
     if HydraConfig.get().mode == RunMode.RUN:
@@ -46,11 +53,10 @@ def main(config: DictConfig) -> float:
         for name, own, answers in comparisons(results, predictions):
             folder = output / "pages" / (f"{choices.corpus}-{choices.protocol}" if answers is predictions else name)
             print(write_page(own, answers, folder, title=title, table=table))
-    seen = results[
-        (results["part"] == "valid") & (results["metric"] == protocol["metrics"][0]) & results["fold"].notna()
-    ]
-    score = seen.loc[seen["model"].isin(list(config.model)), "value"].mean(skipna=False)
-    return float("-inf") if isnan(score) else float(score)
+    score = validation_score(results[results["model"].isin(list(config.model))], protocol["metrics"][0])
+    if pruner is not None:
+        pruner.finish(score)
+    return score
 
 
 if __name__ == "__main__":

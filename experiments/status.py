@@ -1,4 +1,4 @@
-"""What of a sweep is done, running, failed and left: ``python experiments/status.py -m`` and what run.py was given.
+"""What of a sweep is done, pruned, failed and left: ``python experiments/status.py -m`` and what run.py was given.
 
 Of a search, the trials that were begun are looked at, for those to come are not known.
 """
@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from extract import make_table
 from featmer.evaluation import status
 
-STATES = ("done", "running", "failed", "left")
+STATES = ("done", "running", "failed", "pruned", "left")
 
 
 def jobs(arguments: list[str]) -> list[list[str]]:

@@ -17,7 +17,7 @@ LAYERS = [
     "_checks", "_isolation", "_parallel", "_resources", "_saving", "_nested", "decisions", "groups", "segments",
     "labels", "table", "transcripts", "alignment", "descriptions", "media", "corpora", "demo", "extractors", "cache",
     "extraction", "context", "transductive", "missing", "_targets", "_tasks", "_deciding", "_estimator", "_parts",
-    "collate", "nn", "objectives", "training", "_torch_estimator", "pretraining", "estimators", "baselines",
+    "tracking", "collate", "nn", "objectives", "training", "_torch_estimator", "pretraining", "estimators", "baselines",
     "evaluation", "calibration", "causal", "explain", "report", "__init__",
 ]  # fmt: skip
 

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,10 +18,11 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from featmer import FusionClassifier, FusionRegressor
+from featmer import FeatureTable, FusionClassifier, FusionRegressor, evaluate
 from featmer.baselines import BoostedClassifier, BoostedRegressor, LinearClassifier, LinearRegressor
 from featmer.evaluation.runs import COSTS
 from featmer.nn import HEADS
+from featmer.report import save_results
 from featmer.report.merging import load_results
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
@@ -135,7 +137,7 @@ def test_a_sweep_killed_three_times_is_finished_and_equals_one_on_joblib(corpus:
         assert kept.items() <= now.items(), "a finished run was done again"
         kept = now
     states = run("status.py", [*corpus, *GRID], killed)[-1]
-    assert states == f"done {len(kept)}, running 0, failed 0, left {N_RUNS - len(kept)}"
+    assert states == f"done {len(kept)}, running 0, failed 0, pruned 0, left {N_RUNS - len(kept)}"
     run("run.py", [*corpus, *GRID], killed)
     assert kept.items() <= done(killed).items(), "a finished run was done again"
     assert len(done(killed)) == N_RUNS
@@ -143,6 +145,60 @@ def test_a_sweep_killed_three_times_is_finished_and_equals_one_on_joblib(corpus:
     assert set(rows(killed)["seed"]) == {0, 1, 2, 3}
     assert rows(killed).groupby(["model", "seed"]).ngroups == N_RUNS
     pd.testing.assert_frame_equal(rows(killed), rows(alone))
+
+
+@pytest.mark.slow
+def test_the_same_sweep_on_a_ray_cluster_gives_the_same_rows(corpus: list[str], tmp_path: Path) -> None:
+    ray = pytest.importorskip("ray", reason="pip install featmer[ray]")
+    from ray.util.joblib import register_ray
+
+    run("run.py", [*corpus, *GRID], tmp_path / "alone")
+    register_ray()
+    ray.init(num_cpus=2, include_dashboard=False)
+    models = {f"linear_text {strength}": LinearClassifier(["text"], C=strength) for strength in (0.01, 0.1, 1)}
+    asked = dict(instantiate(composed(*corpus).protocol, _convert_="all"), seeds=range(4), n_jobs=None, progress=False)
+    table = FeatureTable.load(tmp_path / "alone" / "tables" / "manifest-text.parquet")
+    try:
+        with joblib.parallel_config(backend="ray", n_jobs=2):
+            found = evaluate(models, table, return_predictions=True, **asked)
+    finally:
+        ray.shutdown()
+    save_results(*found, tmp_path / "ray" / "results")
+    wanted, there = (
+        rows(folder).drop(columns="model").sort_values(["model_digest", "seed", "part", "metric"], ignore_index=True)
+        for folder in (tmp_path / "alone", tmp_path / "ray")
+    )
+    assert wanted.groupby(["model_digest", "seed"]).ngroups == N_RUNS
+    pd.testing.assert_frame_equal(there, wanted)
+
+
+@pytest.mark.slow
+def test_a_search_prunes_and_comes_to_the_same_when_repeated(corpus: list[str], tmp_path: Path) -> None:
+    search = [*corpus, "sweep=search", "hydra.sweeper.n_trials=6", "seed=[0,1,2]", "++pruner.pruner.n_startup_trials=1"]
+    pruning, whole = tmp_path / "pruning", tmp_path / "whole"
+    best = [line.split("[HYDRA] ")[-1] for line in run("run.py", search, pruning) if "Best" in line]
+    states = run("status.py", search, pruning)[-1]
+    assert "pruned 0" not in states
+    pruned = rows(pruning)["error"].str.startswith("pruned: validation score")
+    assert pruned.any()
+    assert rows(pruning).loc[pruned, "value"].isna().all()
+    kept = done(pruning)
+    assert best == [line.split("[HYDRA] ")[-1] for line in run("run.py", search, pruning) if "Best" in line]
+    assert done(pruning) == kept
+    assert run("status.py", search, pruning)[-1] == states
+    run("run.py", [*search[:-1], "pruner=null"], whole)
+    assert {file.name for file in done(whole)} > {file.name for file in kept}
+    assert "pruned 0" in run("status.py", [*search[:-1], "pruner=null"], whole)[-1]
+
+
+@pytest.mark.slow
+def test_a_search_by_an_error_takes_the_least(corpus: list[str], tmp_path: Path) -> None:
+    search = [*corpus, "sweep=search", "hydra.sweeper.n_trials=4", "seed=0", "protocol.metrics=[log_loss]"]
+    (best,) = [float(line.split()[-1]) for line in run("run.py", search, tmp_path / "found") if "Best value" in line]
+    results = rows(tmp_path / "found")
+    tried = results[results["model"].str.startswith("linear_text") & (results["part"] == "valid")]
+    assert len(set(tried["value"])) > 1
+    assert best == pytest.approx(-tried["value"].min())
 
 
 @pytest.mark.slow
@@ -155,7 +211,7 @@ def test_a_search_that_was_killed_comes_to_where_it_was(corpus: list[str], tmp_p
     assert best == [line.split("[HYDRA] ")[-1] for line in run("run.py", search, whole) if "Best" in line]
     assert len(best) == 2
     assert {file.name for file in done(killed)} == {file.name for file in done(whole)}
-    assert run("status.py", search, killed)[-1] == f"done {len(done(killed))}, running 0, failed 0, left 0"
+    assert run("status.py", search, killed)[-1] == f"done {len(done(killed))}, running 0, failed 0, pruned 0, left 0"
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from featmer.evaluation.leaks import find_leaks
 from featmer.evaluation.metrics import METRICS, Metric
 from featmer.evaluation.protocol import evaluate, status
 from featmer.evaluation.robustness import auilc, selection_gap
+from featmer.evaluation.searching import TrialPruner, validation_score
 from featmer.evaluation.splits import (
     SPLITTERS,
     ByDialogue,
@@ -34,6 +35,7 @@ __all__ = [
     "Metric",
     "Official",
     "RandomRows",
+    "TrialPruner",
     "auilc",
     "check_disjoint",
     "confidence_report",
@@ -47,5 +49,6 @@ __all__ = [
     "risk_coverage",
     "selection_gap",
     "status",
+    "validation_score",
     "vote_labels",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,21 @@ def count_parameters(model: Any) -> float:
 
 def seconds_per_epoch(model: Any) -> float:
     """Return the mean time of an epoch of training, where a model, or the last step of a pipeline, tells it."""
-    learner = model[-1] if hasattr(model, "named_steps") else model
-    return float(getattr(learner, "seconds_per_epoch_", np.nan))
+    return float(getattr(_learner(model), "seconds_per_epoch_", np.nan))
+
+
+def learning_curve(model: Any) -> list[dict[str, float]]:
+    """Return the numbers of each epoch of training, where a model, or the last step of a pipeline, has a history."""
+    history = getattr(_learner(model), "history_", ())
+    return [
+        {str(name): float(value) for name, value in entry.items() if isinstance(value, Real)}
+        for entry in history
+        if isinstance(entry, Mapping)
+    ]
+
+
+def _learner(model: Any) -> Any:
+    return model[-1] if hasattr(model, "named_steps") else model
 
 
 def forget_peak_memory() -> None:

@@ -48,6 +48,7 @@ def once(path: Path, perform: Callable[[], Outcome]) -> Outcome:
         if path.exists():
             return pd.read_parquet(path), pd.read_parquet(_beside(path, ".predictions.parquet"))
         scores, predictions = perform()
+        _beside(path, ".pruned").unlink(missing_ok=True)
         if predictions.empty:
             write_whole(_beside(path, ".failed"), scores["error"].iloc[0].encode())
         else:
@@ -55,6 +56,28 @@ def once(path: Path, perform: Callable[[], Outcome]) -> Outcome:
             write_whole(path, scores.to_parquet())
             _beside(path, ".failed").unlink(missing_ok=True)
     return scores, predictions
+
+
+def set_aside(path: Path, reason: str) -> None:
+    """Keep why a run was pruned, until somebody asks for it after all.
+
+    Parameters
+    ----------
+    path : Path
+        As for :func:`once`.
+    reason : str
+        Why.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     set_aside(Path(folder, "run.parquet"), "pruned: behind")
+    ...     state_of(Path(folder, "run.parquet"))
+    ('pruned', 'pruned: behind')
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(_beside(path, ".pruned"), reason.encode())
 
 
 def state_of(path: Path) -> tuple[str, str]:
@@ -67,22 +90,25 @@ def state_of(path: Path) -> tuple[str, str]:
 
     Returns
     -------
-    state : {"done", "running", "failed", "left"}
+    state : {"done", "running", "failed", "pruned", "left"}
         A run that was killed is left.
     reason : str
-        Of a failure; else empty.
+        Of a failure, or why it was pruned; else empty.
 
     Examples
     --------
     >>> state_of(Path("no/such/run.parquet"))
     ('left', '')
     """
-    lock, failed = _beside(path, ".lock"), _beside(path, ".failed")
+    lock = _beside(path, ".lock")
     if path.exists():
         return "done", ""
     if lock.exists() and _is_held(lock):
         return "running", ""
-    return ("failed", failed.read_text(encoding="utf-8")) if failed.exists() else ("left", "")
+    for state in ("failed", "pruned"):
+        if (told := _beside(path, f".{state}")).exists():
+            return state, told.read_text(encoding="utf-8")
+    return "left", ""
 
 
 def _is_held(lock: Path) -> bool:

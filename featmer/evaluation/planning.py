@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.dummy import DummyRegressor
 
 from featmer._checks import check_name
+from featmer.evaluation.asked import Run, Task
 from featmer.evaluation.joint import JointTarget, learns_several
 from featmer.evaluation.metrics import PER_CLASS, Metric, find_metrics
-from featmer.evaluation.runs import Run, Task
 from featmer.evaluation.splits import make_splits, unit_of
 from featmer.evaluation.targets import Target
 from featmer.missing import Condition

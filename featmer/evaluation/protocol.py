@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,18 +12,19 @@ from joblib import delayed
 from tqdm import tqdm
 
 from featmer._parallel import side_by_side
+from featmer.evaluation.asked import Run, Task, outcome_of
 from featmer.evaluation.identity import digest, name_of, versions
 from featmer.evaluation.joint import JointTarget
 from featmer.evaluation.kept import Outcome, state_of
 from featmer.evaluation.leaks import warn_of_leaks
 from featmer.evaluation.metrics import Metric
 from featmer.evaluation.planning import plan
-from featmer.evaluation.runs import VARIANTS, Run, Task, outcome_of, perform, score_all_folds
+from featmer.evaluation.runs import VARIANTS, perform, score_all_folds
 from featmer.evaluation.targets import Target
+from featmer.evaluation.watching import Pruner, Watch
 from featmer.missing import Condition
 from featmer.table import FeatureTable
-
-logger = logging.getLogger(__name__)
+from featmer.tracking import Tracker
 
 COLUMNS = (
     *("corpus", "model", "model_digest", "features_digest", "target", "protocol", "unit", "fold", "seed"),
@@ -57,6 +57,8 @@ def evaluate(
     progress: bool = True,
     conditions: Mapping[str, Condition | Iterable[Condition]] | None = None,
     audit: bool = False,
+    tracker: Tracker | None = None,
+    pruner: Pruner | None = None,
 ) -> pd.DataFrame | tuple[pd.DataFrame, pd.DataFrame | dict[str, pd.DataFrame]]:
     """Fit and score several models on the same folds and seeds.
 
@@ -106,13 +108,19 @@ def evaluate(
     audit : bool, default=False
         Also fit every model that takes validation rows with the test rows as these, as papers do that pick an epoch or
         a threshold by its test score. What comes of it is marked and changes nothing else; see `selection_gap`.
+    tracker : callable, default=None
+        Is called with each finished run, one read from the cache too, such as `featmer.tracking.MLflow`; one that
+        raises is a warning, and called no more.
+    pruner : callable, default=None
+        Is called after each run with its model's name and the validation scores of that model so far, by the first
+        metric and the higher the better; what it returns, if not empty, is why the model's other runs are not done.
 
     Returns
     -------
     results : DataFrame
         A row a model, fold, seed, part ("valid", "test") and metric: ``value`` with its 95 % interval ``low`` to
         ``high``, rows, costs, digests and versions. Where there are several folds, rows whose ``fold`` is missing
-        score the answers of all folds together. A model that failed has NaN and its reason in ``error``. With
+        score the answers of all folds together. A model that failed or was pruned has NaN, and why in ``error``. With
         ``conditions``, ``condition`` is the name of one, empty for rows as they are, and ``rate`` how much of it; with
         ``audit``, ``selection`` is "test" where test rows chose, else "valid".
     predictions : DataFrame
@@ -151,9 +159,11 @@ def evaluate(
     )
     splits = list({run.fold: run.split for _, run in asked}.values())
     warn_of_leaks(table, splits, *(Target.of(table.segments, name).strata() for name in tasks))
-    done = _perform_all(asked, n_jobs, None if cache is None else Path(cache), progress)
+    corpus = _name_of_corpus(table)
+    watch = Watch(tasks, ", ".join(filter(None, (corpus, *tasks, name_of(splitter)))), tracker, pruner)
+    done = _perform_all(asked, n_jobs, None if cache is None else Path(cache), progress, watch)
     common = {
-        "corpus": _name_of_corpus(table),
+        "corpus": corpus,
         "features_digest": table.digest(),
         "protocol": name_of(splitter),
         "versions": versions(),
@@ -199,9 +209,9 @@ def status(models: Any, table: FeatureTable, *, cache: str | os.PathLike[str], *
     Returns
     -------
     DataFrame
-        A row a run: ``model``, ``target``, ``fold``, ``seed``, ``digest``, ``state`` ("done", "running", "failed" or
-        "left") and ``reason``. A run that was killed is left; a failed one is tried again when :func:`evaluate` is next
-        called.
+        A row a run: ``model``, ``target``, ``fold``, ``seed``, ``digest``, ``state`` ("done", "running", "failed",
+        "pruned" or "left") and ``reason``. A run that was killed is left; a failed or pruned one is tried again when
+        :func:`evaluate` is next called.
 
     Raises
     ------
@@ -226,28 +236,36 @@ def status(models: Any, table: FeatureTable, *, cache: str | os.PathLike[str], *
     tasks, asked = plan(models, table, **protocol)
     names = {id(task): name for name, task in tasks.items()}
     rows = [
-        (run.model, names.get(id(task), ", ".join(tasks)), run.fold, run.seed, path.stem, *state_of(path))
-        for (task, run), path in zip(asked, _paths(asked, Path(cache)), strict=True)
+        (run.model, names.get(id(task), ", ".join(tasks)), run.fold, run.seed, known, *state_of(_path(cache, known)))
+        for (task, run), known in zip(asked, _digests(asked), strict=True)
     ]
     return pd.DataFrame(rows, columns=["model", "target", "fold", "seed", "digest", "state", "reason"])
 
 
-def _paths(asked: list[tuple[Task, Run]], cache: Path) -> list[Path]:
+def _digests(asked: list[tuple[Task, Run]]) -> list[str]:
     common = {id(task): task.digest() for task in {id(task): task for task, _ in asked}.values()}
-    return [cache / f"{digest([common[id(task)], run.digest()])}.parquet" for task, run in asked]
+    return [digest([common[id(task)], run.digest()]) for task, run in asked]
 
 
-def _perform_all(asked: list[tuple[Task, Run]], n_jobs: int, cache: Path | None, progress: bool) -> list[Outcome]:
-    paths = [None] * len(asked) if cache is None else _paths(asked, cache)
-    calls = (delayed(perform)(task, run, path) for (task, run), path in zip(asked, paths, strict=True))
-    jobs = side_by_side(calls, n_jobs)
-    done = []
-    for (_, run), outcome in zip(asked, tqdm(jobs, total=len(asked), desc="runs", disable=not progress), strict=True):
-        if outcome[1].empty:
-            reason = outcome[0]["error"].iloc[0].splitlines()[0]
-            logger.warning("%s failed on fold %d with seed %d: %s", run.model, run.fold, run.seed, reason)
-        done.append(outcome)
-    return done
+def _path(cache: str | os.PathLike[str], known: str) -> Path:
+    return Path(cache, f"{known}.parquet")
+
+
+def _perform_all(
+    asked: list[tuple[Task, Run]], n_jobs: int, cache: Path | None, progress: bool, watch: Watch
+) -> list[Outcome]:
+    digests = _digests(asked)
+    paths = [None if cache is None else _path(cache, known) for known in digests]
+    # Drawn while earlier runs come in: those of a model that was pruned meanwhile are not begun.
+    calls = (
+        delayed(tuple)() if run.model in watch.pruned else delayed(perform)(task, run, path)
+        for (task, run), path in zip(asked, paths, strict=True)
+    )
+    jobs = tqdm(side_by_side(calls, n_jobs), total=len(asked), desc="runs", disable=not progress)
+    return [
+        watch.see(task, run, outcome, known, path)
+        for (task, run), known, path, outcome in zip(asked, digests, paths, jobs, strict=True)
+    ]
 
 
 def _name_of_corpus(table: FeatureTable) -> str:

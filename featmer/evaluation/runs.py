@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,148 +15,27 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
-from featmer.evaluation._costs import count_parameters, forget_peak_memory, peak_memory_mb, seconds_per_epoch
-from featmer.evaluation.identity import content_of, digest, versions
-from featmer.evaluation.joint import JointTarget
-from featmer.evaluation.kept import Outcome, once
+from featmer.evaluation._costs import (
+    count_parameters,
+    forget_peak_memory,
+    learning_curve,
+    peak_memory_mb,
+    seconds_per_epoch,
+)
+from featmer.evaluation.asked import PLACE, Run, Task, count_rows
+from featmer.evaluation.kept import once, set_aside
 from featmer.evaluation.metrics import Metric
 from featmer.evaluation.outcomes import Outcomes
-from featmer.evaluation.splits import Rows, Split
+from featmer.evaluation.splits import Rows
 from featmer.evaluation.stats import cluster_bootstrap, interval
-from featmer.evaluation.targets import Target
 from featmer.missing import Condition
-from featmer.table import FeatureTable
 
 logger = logging.getLogger(__name__)
 
 PARTS = ("valid", "test")
 COSTS = ("fit_seconds", "epoch_seconds", "predict_seconds", "peak_memory_mb", "parameters")
 VARIANTS = ("condition", "rate", "selection")  # columns that tell answers of one part and run apart
-_PLACE = ("corpus", "dialogue", "turn", "speaker")
-# All that a model may know of an utterance beside its features; labels are none of these.
-_KNOWN_COLUMNS = (*_PLACE, "start", "end", "audio", "video", "text", "split")
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is asked of every model: rows, targets and how to score.
-
-    Parameters
-    ----------
-    table : FeatureTable of n_rows rows
-        Features, without any label.
-    target : Target or JointTarget
-        What is wanted of each row, and which have it.
-    metrics : tuple of Metric, or dict of str to tuple of Metric
-        What to compute; of several targets by the name of each.
-    n_bootstrap : int
-        Resamples for the intervals; 0 leaves the intervals out.
-    unit : {"dialogue", "speaker"}, default="dialogue"
-        What is resampled.
-    conditions : tuple of (str, Condition), default=()
-        Further answers to score: those about test rows as they are under each condition.
-    audit : bool, default=False
-        Whether to fit once more with the test rows for validation, and score that as what it is.
-
-    Examples
-    --------
-    >>> from featmer.table import Block
-    >>> segments = pd.DataFrame({"dialogue": [1, 1], "turn": [0, 1], "emotion": ["joy", None]})
-    >>> table = FeatureTable(segments, {"text": Block([[1.0], [2.0]], ["text.length"])})
-    >>> task = Task.of(table, Target.of(segments, "emotion"), (), 0)
-    >>> task.target.known.tolist(), "emotion" in task.table.segments
-    ([True, False], False)
-    """
-
-    table: FeatureTable
-    target: Target | JointTarget
-    metrics: tuple[Metric, ...] | Mapping[str, tuple[Metric, ...]]
-    n_bootstrap: int
-    unit: str = "dialogue"
-    conditions: tuple[tuple[str, Condition], ...] = ()
-    audit: bool = False
-
-    @classmethod
-    def of(
-        cls,
-        table: FeatureTable,
-        target: Target | JointTarget,
-        metrics: tuple[Metric, ...] | Mapping[str, tuple[Metric, ...]],
-        n_bootstrap: int,
-        **more: Any,
-    ) -> Task:
-        """Take the target out of a table, with all other labels."""
-        segments = table.segments
-        columns = [name for name in segments.columns if name in _KNOWN_COLUMNS]
-        bare = FeatureTable(segments[columns], table.blocks, provenance=table.provenance)
-        return cls(bare, target, metrics, n_bootstrap, **more)
-
-    def labelled(self, rows: Rows) -> tuple[FeatureTable, Any]:
-        """Return the rows that have a target, as X and y."""
-        rows = rows[self.target.known[rows]]
-        return self.table[rows], self.target.take(rows)
-
-    def parts(self, predictions: pd.DataFrame) -> Iterator[tuple[dict[str, str], tuple[Metric, ...], pd.DataFrame]]:
-        """Yield what marks a target's scores, its metrics and its predictions; of a single target nothing marks it."""
-        if not isinstance(self.metrics, Mapping):
-            yield {}, self.metrics, predictions
-            return
-        for name, metrics in self.metrics.items():
-            own = self.target.part(name, predictions) if isinstance(self.target, JointTarget) else predictions
-            yield {"target": name}, metrics, own
-
-    def _metric_names(self) -> Any:
-        if isinstance(self.metrics, Mapping):
-            return {name: [metric.name for metric in metrics] for name, metrics in self.metrics.items()}
-        return [metric.name for metric in self.metrics]
-
-    def digest(self) -> str:
-        """Return a fingerprint of everything that a score depends on, but model and rows."""
-        return digest(
-            {
-                "features": self.table.digest(),
-                "segments": content_of(self.table.segments),
-                "targets": content_of(pd.DataFrame(self.target.values)),
-                "metrics": self._metric_names(),
-                "n_bootstrap": [self.n_bootstrap, self.unit],
-                "versions": versions(),
-                **({"conditions": self.conditions} if self.conditions else {}),
-                **({"audit": True} if self.audit else {}),
-            }
-        )
-
-
-@dataclass(frozen=True)
-class Run:
-    """One model on one fold with one seed.
-
-    Parameters
-    ----------
-    model : str
-        Name in the results.
-    estimator : estimator
-        Cloned before it is fitted.
-    fold, seed : int
-        Which fold and which seed.
-    split : Split
-        Rows of the fold.
-
-    Examples
-    --------
-    >>> from sklearn.dummy import DummyClassifier
-    >>> Run("majority", DummyClassifier(), 0, 0, Split(*np.eye(3, dtype=int))).fold
-    0
-    """
-
-    model: str
-    estimator: Any
-    fold: int
-    seed: int
-    split: Split
-
-    def digest(self) -> str:
-        """Return a fingerprint of model, seed and rows."""
-        return digest([self.estimator, self.seed, *(rows.tolist() for rows in self.split)])
+_NO_COSTS = (np.nan,) * len(COSTS)
 
 
 def perform(task: Task, run: Run, path: Path | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -183,7 +61,9 @@ def perform(task: Task, run: Run, path: Path | None = None) -> tuple[pd.DataFram
     --------
     >>> from sklearn.dummy import DummyClassifier
     >>> from featmer.evaluation.metrics import METRICS
-    >>> from featmer.table import Block
+    >>> from featmer import Block, FeatureTable
+    >>> from featmer.evaluation.splits import Split
+    >>> from featmer.evaluation.targets import Target
     >>> segments = pd.DataFrame({"dialogue": [1, 2, 3], "turn": 0, "emotion": "joy"})
     >>> table = FeatureTable(segments, {"text": Block(np.ones((3, 1)), ["text.length"])})
     >>> split = Split(np.array([0]), np.array([1]), np.array([2]))
@@ -192,51 +72,28 @@ def perform(task: Task, run: Run, path: Path | None = None) -> tuple[pd.DataFram
     [1.0, 1.0]
     """
     scores, predictions = _try(task, run) if path is None else once(path, partial(_try, task, run))
-    place: dict[str, Any] = {"model": run.model, "fold": run.fold, "seed": run.seed}
-    return scores.assign(**place), predictions.assign(**place)
+    return scores.assign(**run.place), predictions.assign(**run.place)
 
 
-def count_rows(target: Target | JointTarget, split: Split) -> dict[str, int]:
-    """Return how many training rows have a target, and how many rows of a fold have none.
-
-    Examples
-    --------
-    >>> target = Target.of(pd.DataFrame({"emotion": ["joy", None, "joy"]}), "emotion")
-    >>> count_rows(target, Split(np.array([0, 1]), np.array([], int), np.array([2])))
-    {'n_train_rows': 1, 'n_left_out': 1}
-    """
-    known = target.known
-    return {
-        "n_train_rows": int(known[split.train].sum()),
-        "n_left_out": int((~known[np.concatenate(split)]).sum()),
-    }
-
-
-def outcome_of(task: Task, run: Run, name: str, outcome: Outcome) -> Outcome:
-    """Return of a run's outcome what it says of one target, as a run of that target alone would.
+def skip(task: Task, run: Run, reason: str, path: Path | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return rows that say why a run was not worth doing, and keep the reason where its scores would be.
 
     Parameters
     ----------
-    task : Task
-        What was asked: the target, or several.
-    run : Run
-        Who was asked.
-    name : str
-        The target.
-    outcome : (scores, predictions)
-        What `perform` returned.
+    task, run, path
+        As for :func:`perform`.
+    reason : str
+        Why.
 
-    Examples
-    --------
-    >>> task = Task(None, Target.of(pd.DataFrame({"emotion": ["joy"]}), "emotion"), (), 0)
-    >>> outcome_of(task, Run("majority", None, 0, 0, None), "emotion", ("scores", "predictions"))
-    ('scores', 'predictions')
+    Returns
+    -------
+    scores, predictions : DataFrame
+        Scores are NaN, with the reason as their ``error``; there are no predictions.
     """
-    if not isinstance(task.target, JointTarget):
-        return outcome
-    scores, predictions = outcome
-    scores = scores[scores["target"] == name].drop(columns="target").reset_index(drop=True)
-    return scores.assign(**count_rows(task.target.each[name], run.split)), task.target.part(name, predictions)
+    if path is not None:
+        set_aside(path, reason)
+    scores = _measured(task, run, _unscored(task, reason, PARTS), _now(), _NO_COSTS)
+    return scores.assign(**run.place), pd.DataFrame()
 
 
 def score_all_folds(task: Task, runs: list[Run], done: list[tuple[pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
@@ -280,23 +137,33 @@ def score_all_folds(task: Task, runs: list[Run], done: list[tuple[pd.DataFrame, 
     return pd.concat(rows, ignore_index=True)
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def _try(task: Task, run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
-    started = datetime.now(UTC).isoformat(timespec="seconds")
+    started = _now()
     try:
-        predictions, costs = _predict(task, run)
+        predictions, costs, curve = _predict(task, run)
         scores = pd.DataFrame(_score(task, predictions))
     except Exception as error:
         scores = _failed(task, run, error, PARTS)
-        predictions, costs = pd.DataFrame(), (np.nan,) * len(COSTS)
+        predictions, costs, curve = pd.DataFrame(), _NO_COSTS, []
     else:
         if task.audit:
             scores, predictions = _audited(task, run, scores, predictions)
+    scores = _measured(task, run, scores, started, costs)
+    scores.attrs["curve"] = curve
+    return scores, predictions
+
+
+def _measured(task: Task, run: Run, scores: pd.DataFrame, started: str, costs: tuple[float, ...]) -> pd.DataFrame:
     measures: dict[str, Any] = {
         **count_rows(task.target, run.split),
         "started": started,
         **dict(zip(COSTS, costs, strict=True)),
     }
-    return scores.assign(**measures), predictions
+    return scores.assign(**measures)
 
 
 def _audited(
@@ -317,7 +184,10 @@ def _audited(
 
 def _failed(task: Task, run: Run, error: Exception, parts: Iterable[str]) -> pd.DataFrame:
     logger.debug("%s failed", run.model, exc_info=True)
-    reason = f"{type(error).__name__}: {error}"
+    return _unscored(task, f"{type(error).__name__}: {error}", parts)
+
+
+def _unscored(task: Task, reason: str, parts: Iterable[str]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {**_no_score(part, metric, 0, reason), **mark}
@@ -328,7 +198,7 @@ def _failed(task: Task, run: Run, error: Exception, parts: Iterable[str]) -> pd.
     )
 
 
-def _predict(task: Task, run: Run) -> tuple[pd.DataFrame, tuple[float, ...]]:
+def _predict(task: Task, run: Run) -> tuple[pd.DataFrame, tuple[float, ...], list[dict[str, float]]]:
     forget_peak_memory()
     start = time.perf_counter()
     model = _fit(task, run)
@@ -345,7 +215,7 @@ def _predict(task: Task, run: Run) -> tuple[pd.DataFrame, tuple[float, ...]]:
     if task.conditions:
         parts = [part.assign(condition="", rate=0.0) for part in parts]
         parts += [_answer(task, model, "test", run.split.test, *named) for named in task.conditions]
-    return pd.concat([part for part in parts if len(part)], ignore_index=True), costs
+    return pd.concat([part for part in parts if len(part)], ignore_index=True), costs, learning_curve(model)
 
 
 def _fit(task: Task, run: Run, watched: str = "valid") -> Any:
@@ -367,7 +237,7 @@ def _answer(
     if not known.any():
         return pd.DataFrame()
     table = task.table[rows] if condition is None else condition.apply(task.table[rows])
-    columns = [column for column in _PLACE if column in table.segments]
+    columns = [column for column in PLACE if column in table.segments]
     place = table.segments[columns].reset_index(drop=True).assign(part=part, row=rows)
     if condition is not None:
         place = place.assign(condition=name, rate=condition.mean_rate())

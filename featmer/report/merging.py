@@ -183,6 +183,8 @@ def _merge(pairs: list[tuple[pd.DataFrame, pd.DataFrame]]) -> list[pd.DataFrame]
     for frame in (results, predictions):
         names = frame["model"] + " " + frame["model_digest"].str[:6]
         frame["model"] = frame["model"].where(~frame["model"].isin(several), names)
+    # That a search pruned a run is no news of it where it was done, before or after.
+    results = pd.concat([results[(cut := results["error"].str.startswith("pruned: "))], results[~cut]])
     return [
         frame.drop_duplicates([*_run(frame), what], keep="last", ignore_index=True)
         for frame, what in ((results, "metric"), (predictions, "row"))

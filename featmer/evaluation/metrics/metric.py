@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,10 @@ class Metric:
     def wants_probabilities(self) -> bool:
         """Whether decisions alone are not enough."""
         return self.needs in ("probabilities", "indicator_probabilities")
+
+    def gain(self, value: Any) -> Any:
+        """Return a value, or a series of them, such that more is better: an error with its sign turned."""
+        return value if self.higher_is_better else -value
 
     def score(self, outcomes: Outcomes) -> float:
         """Return the metric of the given outcomes."""

@@ -90,7 +90,7 @@ def cost_chart(board: pd.DataFrame) -> dict[str, Any]:
         rows = rows[rows[cost] > 0].sort_values(cost)
         if rows.empty:
             continue
-        gain = rows["mean"] if metric.higher_is_better else -rows["mean"]
+        gain = metric.gain(rows["mean"])
         rows = rows.assign(cost=rows[cost], worth=gain > gain.cummax().shift(fill_value=-np.inf))
         rows = rows.assign(named=_apart(rows[rows["worth"]]).reindex(rows.index, fill_value=False))
         rows = rows.assign(cheap=rows["cost"] ** 2 < rows["cost"].min() * rows["cost"].max())
