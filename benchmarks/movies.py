@@ -1,17 +1,18 @@
 """Compare step-wise fully connected layers with a windowed LSTM on films, each film held out once.
 
-    python benchmarks/movies.py --seeds 2
+    python benchmarks/movies.py --seeds 2 --cache featmer-output/movies
 
 The films are made up: what viewers feel moves slowly, and seven grades of it are to be told from three modalities of
 which audio shows it best, flow less and rgb least. Every film has its own offset in every feature. Scores of all
 held-out films together, mean over seeds: as they are, and after each film, the held-out one too, was scaled to its own
 range ("transductive"), which is what the paper did. Which of the two heads wins is a finding about these films and no
-more.
+more. With a cache, runs that are done are read from there.
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -69,7 +70,7 @@ def make_models(epochs: int) -> dict[str, FusionClassifier | LinearClassifier]:
     }
 
 
-def scores(table: FeatureTable, models: dict, seed: int) -> pd.DataFrame:
+def scores(table: FeatureTable, models: dict, seed: int, cache: Path | None = None) -> pd.DataFrame:
     """Return accuracy, accuracy within one grade and seconds of a fit, a row a model."""
     metrics = ["accuracy", "accuracy_within:1"]
     results = evaluate(
@@ -80,6 +81,7 @@ def scores(table: FeatureTable, models: dict, seed: int) -> pd.DataFrame:
         metrics=metrics,
         seeds=[seed],
         n_bootstrap=0,
+        cache=cache,
         progress=False,
     )
     failed = results[results["error"] != ""]
@@ -96,13 +98,14 @@ def main() -> None:
     parser.add_argument("--movies", type=int, default=6)
     parser.add_argument("--steps", type=int, default=200, help="steps of a film")
     parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--cache", type=Path)
     arguments = parser.parse_args()
     models = make_models(arguments.epochs)
     found = []
     for seed in range(arguments.seeds):
         table = make_movies(seed, arguments.movies, arguments.steps)
         for scaling, films in {"training films": table, "transductive": scale_transductively(table)}.items():
-            found.append(scores(films, models, seed).assign(scaling=scaling, seed=seed).reset_index())
+            found.append(scores(films, models, seed, arguments.cache).assign(scaling=scaling, seed=seed).reset_index())
     every = pd.concat(found, ignore_index=True)
     print("mean over seeds:", every.drop(columns="seed").groupby(["scaling", "model"]).mean().round(3), sep="\n")
     print("accuracy by seed:", every.pivot_table("accuracy", ["scaling", "model"], "seed").round(3), sep="\n")
