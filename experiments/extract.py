@@ -15,10 +15,15 @@ from featmer import FeatureTable, extract
 logger = logging.getLogger(__name__)
 
 
+def corpus_name(config: DictConfig) -> str:
+    """Return the name of the corpus; of several, the names of all."""
+    return "+".join(config.corpus.get("parts", [HydraConfig.get().runtime.choices.corpus]))
+
+
 def table_path(config: DictConfig) -> Path:
     """Return where the table of a configuration is written."""
-    choices = HydraConfig.get().runtime.choices
-    return Path(config.output).resolve() / "tables" / f"{choices.corpus}-{choices.features}.parquet"
+    features = HydraConfig.get().runtime.choices.features
+    return Path(config.output).resolve() / "tables" / f"{corpus_name(config)}-{features}.parquet"
 
 
 def make_table(config: DictConfig) -> FeatureTable:

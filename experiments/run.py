@@ -1,4 +1,4 @@
-"""Fit and compare models on one corpus; without arguments, the main job on the demo corpus.
+"""Fit and compare models on a corpus, or on several; without arguments, the main job on the demo corpus.
 
 ``python experiments/run.py -m model=boosted,transformer seed=0,1,2`` sweeps, ``-m sweep=search model=gated`` searches
 (see ``search.py``). Runs already done are read from ``<output>/runs``; ``status.py`` tells how far a sweep is, and
@@ -49,9 +49,10 @@ def main(config: DictConfig) -> float:
     )
     save_results(results, predictions, output / "results")
     if HydraConfig.get().mode == RunMode.RUN:
-        title = f"{choices.corpus}, {choices.features} features, {choices.protocol}"
+        corpus = extract.corpus_name(config)
+        title = f"{corpus}, {choices.features} features, {choices.protocol}"
         for name, own, answers in comparisons(results, predictions):
-            folder = output / "pages" / (f"{choices.corpus}-{choices.protocol}" if answers is predictions else name)
+            folder = output / "pages" / (f"{corpus}-{choices.protocol}" if answers is predictions else name)
             print(write_page(own, answers, folder, title=title, table=table))
     score = validation_score(results[results["model"].isin(list(config.model))], protocol["metrics"][0])
     if pruner is not None:

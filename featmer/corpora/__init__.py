@@ -13,6 +13,7 @@ from featmer.corpora.emorynlp import load_emorynlp
 from featmer.corpora.emotionlines import load_emotionlines
 from featmer.corpora.goemotions import load_goemotions
 from featmer.corpora.iemocap import load_iemocap
+from featmer.corpora.joining import join_corpora
 from featmer.corpora.manifest import load_manifest
 from featmer.corpora.meisd import load_meisd
 from featmer.corpora.meld import load_meld
@@ -54,6 +55,7 @@ CORPORA = {
 __all__ = [
     "CORPORA",
     "convert_mmsa",
+    "join_corpora",
     "load_c_expr_db",
     "load_ch_sims",
     "load_crema_d",

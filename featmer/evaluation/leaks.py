@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +23,10 @@ NEAR = 1.0
 
 _COPIED = 0.5  # share of a part's rows; single copies, such as "Yeah.", are no leak
 _SHOWN = 3
+_SENTENCE = 5  # words from which on two people hardly say the same by chance
+_SAID_AGAIN = 0.1  # share of a part's sentences; of unrelated corpora at most .002 were alike
+_WORD = re.compile(r"\w+")
+_APOSTROPHES = re.compile(r"['’]")
 
 
 class Leak(NamedTuple):
@@ -29,7 +34,7 @@ class Leak(NamedTuple):
 
     Parameters
     ----------
-    kind : {"dialogues", "speakers", "neighbours", "copies", "feature"}
+    kind : {"dialogues", "speakers", "neighbours", "copies", "texts", "feature"}
         What leaks.
     fold : int
         Number of the fold.
@@ -63,6 +68,7 @@ def find_leaks(table: FeatureTable, splits: Iterable[Split], target: ArrayLike |
     - neighbouring segments (or frames) of one file, at most a second apart, in two parts;
     - rows with byte-identical features and text, half of a part or more: such as a validation part that is the test
       part;
+    - sentences of five words or more that are in two corpora, a tenth of a part's or more: one series, annotated twice;
     - a feature that all but tells the target by itself, in training rows: a label or an identity left in the features.
 
     Parameters
@@ -92,7 +98,7 @@ def find_leaks(table: FeatureTable, splits: Iterable[Split], target: ArrayLike |
     >>> leak.evidence
     '1 of 1 speakers of test are in train too (Ross), who speak 100 % of its rows'
     """
-    digests = _digests(table)
+    digests, sentences = _digests(table), _sentences(table.segments)
     found: list[Leak] = []
     for number, fold in enumerate(splits):
         for names in PAIRS:
@@ -100,6 +106,7 @@ def find_leaks(table: FeatureTable, splits: Iterable[Split], target: ArrayLike |
             if len(rows[0]) and len(rows[1]):
                 pair = _Pair(number, names, rows)
                 found += [*_shared(table.segments, pair), *_neighbours(table.segments, pair), *_copies(digests, pair)]
+                found += _said_again(sentences, pair)
         if number == 0 and target is not None:
             found += _telling(table, fold.train, pd.Series(np.asarray(target)))
     return found
@@ -212,6 +219,32 @@ def _copies(digests: NDArray[np.unsignedinteger], pair: _Pair) -> Iterator[Leak]
         one, other = pair.names[smaller], pair.names[1 - smaller]
         evidence = f"{len(copied)} of {n_rows} rows of {one} are byte-identical to rows of {other}"
         yield pair.leak("copies", len(copied), evidence, "Find out which of the two parts was overwritten.")
+
+
+def _said_again(sentences: pd.DataFrame, pair: _Pair) -> Iterator[Leak]:
+    """Find sentences of one part that another has too, in another corpus."""
+    one, other = (sentences[sentences["row"].isin(rows)] for rows in pair.rows)
+    both = other.merge(one.drop_duplicates(["corpus", "words"]), on="words", suffixes=("", "_first"))
+    both = both[both["corpus"] != both["corpus_first"]].drop_duplicates("row")
+    if len(both) >= max(2, _SAID_AGAIN * len(other)):
+        first, second = pair.names
+        evidence = (
+            f"{len(both)} of {len(other)} sentences of {second} are word for word in {first} too, in another corpus "
+            f"({' and '.join(both[['corpus', 'corpus_first']].iloc[0])}: {both['text'].iloc[0]!r})"
+        )
+        advice = "The corpora share material; take one of them only, or leave shared rows out of training."
+        yield pair.leak("texts", len(both), evidence, advice)
+
+
+def _sentences(segments: pd.DataFrame) -> pd.DataFrame:
+    """Return row, corpus, text and words of each text that is no mere "Yeah, right."; none of one corpus alone."""
+    columns = ["row", "corpus", "text", "words"]
+    if not {"corpus", "text"} <= set(segments) or segments["corpus"].nunique() < 2:
+        return pd.DataFrame(columns=columns)
+    rows = pd.DataFrame({"row": np.arange(len(segments)), "corpus": segments["corpus"].astype(str).to_numpy()})
+    rows = rows.assign(text=segments["text"].to_numpy(object)).dropna(subset="text")
+    words = rows["text"].map(lambda text: _WORD.findall(_APOSTROPHES.sub("", str(text).casefold())))
+    return rows.assign(words=words.str.join(" "))[words.str.len() >= _SENTENCE]
 
 
 def _digests(table: FeatureTable) -> NDArray[np.unsignedinteger]:

@@ -18,6 +18,7 @@ def map_corpus_labels(
     *,
     column: str = "emotion",
     sources: Mapping[str, str | LabelSpace] | None = None,
+    only_common: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Say the labels of each corpus in the words of one space.
 
@@ -31,6 +32,8 @@ def map_corpus_labels(
         The column of labels, one a row.
     sources : dict of corpus to str or LabelSpace, default=None
         Spaces that the corpora's labels are of. A corpus that is not named has the space of its name.
+    only_common : bool, default=False
+        Leave out labels that not every corpus has: nobody could learn them in one corpus to be asked in another.
 
     Returns
     -------
@@ -43,7 +46,7 @@ def map_corpus_labels(
     Raises
     ------
     ValueError
-        If a corpus's space or the mapping is not known, or a label becomes several.
+        If a corpus's space or the mapping is not known, a label becomes several, or no label is common.
 
     Examples
     --------
@@ -51,6 +54,9 @@ def map_corpus_labels(
     >>> mapped, losses = map_corpus_labels(segments, "ekman_neutral")
     >>> mapped.emotion.fillna("-").tolist(), losses[["corpus", "label", "rows_lost"]].to_numpy().tolist()
     (['joy', 'joy', '-'], [['ravdess', 'calm', 1]])
+    >>> segments["emotion"] = ["joy", "happy", "angry"]
+    >>> map_corpus_labels(segments, "ekman_neutral", only_common=True)[1].problem.item()
+    'is not in every corpus'
     """
     space, spaces = label_space(target), dict(sources or {})
     for name in ("corpus", column):
@@ -69,4 +75,21 @@ def map_corpus_labels(
             raise ValueError(f"Labels of corpus {corpus!r} become several, such as {several[0]}; give one label a row.")
         mapped[positions] = found.labels.where(found.labels.notna(), None).to_numpy(object)
         losses.append(found.losses.assign(corpus=str(corpus)))
-    return segments.assign(**{column: mapped}), pd.concat(losses, ignore_index=True)
+    told = segments.assign(**{column: mapped})
+    if only_common:
+        told, uncommon = _keep_common(told, column)
+        losses.append(uncommon)
+    return told, pd.concat(losses, ignore_index=True)
+
+
+def _keep_common(segments: pd.DataFrame, column: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the segments without labels that a corpus lacks, and what these cost."""
+    counts = segments.groupby(["corpus", column]).size().rename("rows").reset_index()
+    common = counts.groupby(column)["corpus"].nunique() == segments["corpus"].nunique()
+    if not common.any():
+        found = counts.groupby("corpus")[column].agg(list).to_dict()
+        raise ValueError(f"No {column} is in every corpus: {found}. Map to another space, or set only_common=False.")
+    lost = counts[~counts[column].map(common)].rename(columns={column: "label"})
+    lost = lost.assign(corpus=lost["corpus"].astype(str), rows_lost=lost["rows"], problem="is not in every corpus")
+    kept = segments[column].map(common).eq(True)
+    return segments.assign(**{column: segments[column].astype(object).where(kept, None)}), lost
