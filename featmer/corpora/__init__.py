@@ -1,5 +1,6 @@
 """Corpus readers: each knows one corpus's files, splits, labels and known-bad clips, and returns segments."""
 
+from featmer.corpora._joining import join_corpora
 from featmer.corpora._mmsa import convert_mmsa, load_mmsa_features
 from featmer.corpora.c_expr_db import load_c_expr_db
 from featmer.corpora.ch_sims import load_ch_sims
@@ -13,7 +14,6 @@ from featmer.corpora.emorynlp import load_emorynlp
 from featmer.corpora.emotionlines import load_emotionlines
 from featmer.corpora.goemotions import load_goemotions
 from featmer.corpora.iemocap import load_iemocap
-from featmer.corpora.joining import join_corpora
 from featmer.corpora.manifest import load_manifest
 from featmer.corpora.meisd import load_meisd
 from featmer.corpora.meld import load_meld
