@@ -76,6 +76,7 @@ def main() -> None:
     parser.add_argument("--rates", nargs="+", type=float, default=[number / 10 for number in range(11)])
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--folds", type=int, help="only so many folds")
+    parser.add_argument("--n-jobs", type=int, default=1, help="runs side by side")
     parser.add_argument("--page", action="store_true")
     arguments = parser.parse_args()
     for corpus in arguments.corpora:
@@ -88,6 +89,7 @@ def main() -> None:
             **protocol,
             conditions={CONDITION: Missing().at(arguments.rates)},
             seeds=range(arguments.seeds),
+            n_jobs=arguments.n_jobs,
             n_bootstrap=0,
             cache=arguments.output / "runs",
             return_predictions=True,
