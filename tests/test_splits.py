@@ -17,9 +17,11 @@ from featmer.evaluation import (
     BySession,
     BySpeaker,
     CrossCorpus,
+    LabelShift,
     LeaveOneGroupOut,
     Official,
     RandomRows,
+    SpeakerShift,
 )
 from featmer.evaluation.splits import Split, check_disjoint, make_splits
 from featmer.groups import group_codes
@@ -230,3 +232,66 @@ def test_transfers_that_cannot_be(tiny_table: FeatureTable) -> None:
         make_splits("leave_one_corpus_out", tiny_table.segments)
     with pytest.raises(ValueError, match="Unknown group 'film'"):
         make_splits(LeaveOneGroupOut("film"), segments)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n_dialogues=st.integers(8, 30),
+    n_turns=st.integers(1, 6),
+    seed=st.integers(0, 99),
+    splitter=st.sampled_from([LabelShift(), SpeakerShift(), LabelShift(2, random_state=7)]),
+)
+def test_a_shift_over_represents_a_label_and_loses_no_row(n_dialogues, n_turns, seed, splitter) -> None:
+    segments = corpus(n_dialogues, n_turns, seed)
+    segments["speaker"] = np.random.default_rng(seed).choice(list("abcdefgh"), n_dialogues)[segments["dialogue"]]
+    emotions = segments["emotion"].to_numpy()
+    splits = make_splits(splitter, segments, emotions)
+    check_disjoint(segments, splits, by=splitter.by)
+    assert len(splits) <= splitter.n_splits
+    for fold in splits:
+        assert all(len(rows) for rows in fold)
+        assert sorted(np.concatenate(fold)) == list(range(len(segments)))
+        largest = np.bincount(group_codes(segments, splitter.by)).max()
+        assert len(fold.test) < 0.2 * len(segments) + largest
+    again = make_splits(splitter, segments, emotions)
+    assert all(
+        np.array_equal(*parts) for folds in zip(splits, again, strict=True) for parts in zip(*folds, strict=True)
+    )
+
+
+@pytest.mark.parametrize("splitter", [LabelShift(), SpeakerShift()])
+def test_a_shift_is_there_and_validation_does_not_know_it(splitter) -> None:
+    rng = np.random.default_rng(0)
+    mixes = rng.dirichlet([1, 1, 1], 60)  # of three emotions, another in each dialogue, which is one speaker's
+    labels = np.concatenate([rng.choice(["fear", "joy", "awe"], 10, p=mix) for mix in mixes])
+    segments = pd.DataFrame({"dialogue": np.arange(600) // 10, "turn": np.arange(600) % 10})
+    segments["speaker"] = "s" + segments["dialogue"].astype(str)
+    shifted = set()
+    for fold in make_splits(splitter, segments, labels):
+        train, valid, test = (pd.Series(labels[rows]).value_counts(normalize=True) for rows in fold)
+        emotion = (test - train).idxmax()
+        shifted.add(emotion)
+        assert test[emotion] > 2 * train[emotion]
+        assert abs(valid - train).max() < 0.12
+        assert (labels[fold.test] == emotion).sum() <= (labels == emotion).sum() / 2
+    assert shifted == {"fear", "joy", "awe"}
+    plain = [fold for fold in make_splits(ByDialogue(), segments, labels)]
+    gaps = [abs(np.mean(labels[fold.test] == "joy") - np.mean(labels[fold.train] == "joy")) for fold in plain]
+    assert max(gaps) < 0.15, "folds in proportion do not shift"
+
+
+def test_a_shift_of_values_and_gaps_in_labels() -> None:
+    segments = corpus(20, 5, 1)
+    values = np.random.default_rng(0).normal(size=100) + segments["dialogue"].to_numpy() / 5
+    values[:10] = np.nan
+    means = [
+        (np.nanmean(values[fold.train]), np.nanmean(values[fold.test]))
+        for fold in make_splits("label_shift", segments, values)
+    ]
+    assert len(means) == 5
+    assert any(test > train + 1 for train, test in means)
+    assert any(test < train - 1 for train, test in means)
+    with pytest.raises(ValueError, match="got none"):
+        make_splits("label_shift", segments)
+    with pytest.raises(ValueError, match="No label is in two dialogues or more"):
+        make_splits("label_shift", segments, segments["dialogue"].astype(str))

@@ -13,6 +13,7 @@ from featmer._checks import check_name
 from featmer.evaluation.splits.checks import check_disjoint
 from featmer.evaluation.splits.parts import Split, Splitter, hold_out, strata_of
 from featmer.evaluation.splits.sessions import BySession
+from featmer.evaluation.splits.shift import LabelShift, SpeakerShift
 from featmer.evaluation.splits.splitters import ByDialogue, BySpeaker, Official, RandomRows
 from featmer.evaluation.splits.transfer import CrossCorpus, LeaveOneCorpusOut, LeaveOneGroupOut
 from featmer.groups import group_codes
@@ -25,8 +26,10 @@ SPLITTERS: dict[str, type[Splitter]] = {
     "leave_one_speaker_out": LeaveOneGroupOut,
     "leave_one_corpus_out": LeaveOneCorpusOut,
     "random_rows": RandomRows,
+    "label_shift": LabelShift,
+    "speaker_shift": SpeakerShift,
 }
-_DIVIDES = (ByDialogue, LeaveOneGroupOut, CrossCorpus)  # by what their ``by`` says
+_DIVIDES = (ByDialogue, LabelShift, LeaveOneGroupOut, CrossCorpus)  # by what their ``by`` says
 
 
 def make_splits(splitter: Any, segments: pd.DataFrame, labels: ArrayLike | None = None) -> list[Split]:
