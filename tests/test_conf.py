@@ -74,13 +74,24 @@ def test_a_model_is_a_classifier_or_a_regressor_as_told(preset: str) -> None:
         assert all(map(fits, models.values())), f"write ${{kind}} for Classifier in {preset}"
 
 
-def test_several_targets_have_a_model_of_all_and_one_for_each() -> None:
-    config = composed("protocol=several_targets", "model=[multitask,alone]")
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["protocol=several_targets", "model=[multitask,alone]"],
+        ["experiment=emobank"],
+        ["experiment=mosi_targets"],
+    ],
+    ids=" ".join,
+)
+def test_several_targets_have_a_model_of_all_and_one_for_each(asked: list[str]) -> None:
+    config = composed(*asked)
     models = instantiate(config.model, _convert_="all")
-    assert learns_several(models["multitask"])
-    assert list(models["alone"]) == list(config.protocol.target)
-    fits = [is_classifier if target == "emotion" else is_regressor for target in models["alone"]]
-    assert all(fit(model) for fit, model in zip(fits, models["alone"].values(), strict=True))
+    assert learns_several(models.pop("multitask"))
+    assert models
+    for each in models.values():
+        assert list(each) == list(config.protocol.target)
+        fits = [is_classifier if target in ("emotion", "polarity") else is_regressor for target in each]
+        assert all(fit(model) for fit, model in zip(fits, each.values(), strict=True))
 
 
 def test_every_head_is_on_the_leaderboards() -> None:
