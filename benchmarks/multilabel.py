@@ -183,15 +183,17 @@ def family_of(model: str) -> str:
 
 
 def linear_on_ngrams(
-    segments: pd.DataFrame, watched: np.ndarray, make_design: Callable, metric: str, per: str = "all", **given: Any
+    segments: pd.DataFrame, watched: np.ndarray, make_design: Callable, metric: str, per: str | float, **given: Any
 ) -> dict[str, float]:
-    """Return test scores of one-versus-rest logistic regression on sparse n-grams, thresholds chosen on some rows."""
+    """Return test scores of one-versus-rest logistic regression on sparse n-grams, with a threshold or a way to it."""
     y = segments.filter(regex=r"^labels\.").to_numpy(int)
     test = (segments["split"] == "test").to_numpy()
     train = ~(test | watched)
     design = make_design(segments["text"], train)
     model = OneVsRestClassifier(LogisticRegression(solver="liblinear", **given)).fit(design[train], y[train])
-    thresholds = tune_thresholds(y[watched], model.predict_proba(design[watched]), per=per, metric=metric)
+    thresholds = per
+    if isinstance(per, str):
+        thresholds = tune_thresholds(y[watched], model.predict_proba(design[watched]), per=per, metric=metric)
     return score(y[test], indicate_labels(model.predict_proba(design[test]), thresholds))
 
 
@@ -204,7 +206,7 @@ def score(y: np.ndarray, chosen: np.ndarray) -> dict[str, float]:
     return {**f1, "jaccard": THRESHOLD_METRICS["jaccard"](y > 0, chosen > 0), "hamming_loss": hamming_loss(y, chosen)}
 
 
-def semeval_reference(segments: pd.DataFrame) -> dict[str, float]:
+def semeval_reference(segments: pd.DataFrame, per: str | float = "all", **given: Any) -> dict[str, float]:
     """Return the scores of n-grams of words and characters; the threshold has the best Jaccard on rows held out."""
     train = np.flatnonzero(segments["split"] == "train")
     watched = np.isin(np.arange(len(segments)), train_test_split(train, test_size=0.15, random_state=0)[1])
@@ -213,7 +215,7 @@ def semeval_reference(segments: pd.DataFrame) -> dict[str, float]:
         parts = (TfidfVectorizer(**ngrams).fit(texts[rows]).transform(texts) for ngrams in (WORDS, CHARACTERS))
         return hstack(list(parts)).tocsr()
 
-    return linear_on_ngrams(segments, watched, design, "jaccard")
+    return linear_on_ngrams(segments, watched, design, "jaccard", per, **given)
 
 
 def goemotions_reference(segments: pd.DataFrame, per: str = "all") -> dict[str, float]:
@@ -269,7 +271,8 @@ def run_semeval(options: argparse.Namespace) -> Compared:
     boosted = BoostedClassifier(n_estimators=150, random_state=0)
     fixed = take_fixed(models) | {"boosted": boosted}
     boards = compare(table, models, fixed, "official", options)
-    return boards, {"linear on TF-IDF": semeval_reference(table.segments)}
+    weights = {"linear on TF-IDF": {}, "linear on TF-IDF, balanced": {"class_weight": "balanced"}}
+    return boards, {name: semeval_reference(table.segments, **given) for name, given in weights.items()}
 
 
 def run_goemotions(options: argparse.Namespace) -> Compared:

@@ -79,6 +79,40 @@ def test_the_asymmetric_loss_is_its_formula(settings_):
     torch.testing.assert_close(objective.loss(log_odds, y, None), -(kept + invented).mean())
 
 
+def test_with_equal_powers_and_no_margin_it_is_focal_loss():
+    log_odds, y = random_rows()
+    right = torch.where(y > 0, log_odds.sigmoid(), 1 - log_odds.sigmoid())
+    focal = AsymmetricLoss(focus_present=2, focus_absent=2, margin=0).loss(log_odds, y, None)
+    torch.testing.assert_close(focal, ((1 - right) ** 2 * -right.log()).mean())
+
+
+def test_the_penalty_of_several_labels_is_its_formula():
+    """Mean over rows and labels of what the right labels make of saying another; P is one less n_jz / n_jj."""
+    log_odds, y = random_rows()
+    together = y.T @ y
+    P = (1 - together / together.diagonal()[:, None]).fill_diagonal_(0)
+    plain, penal = (BinaryCrossEntropy(penalty=alpha).double().build(4).learn(y) for alpha in (0.0, 0.5))
+    p = log_odds.sigmoid()
+    sums = [sum(y[i, j] * P[j, z] * p[i, z] for j in range(4) for z in range(4)) for i in range(12)]
+    gap = penal.loss(log_odds, y, None) - plain.loss(log_odds, y, None)
+    torch.testing.assert_close(gap, 0.5 * torch.stack(sums).mean() / 4, rtol=1e-6, atol=0)
+
+
+def test_the_penalty_parts_labels_that_never_hold_together():
+    """Joy never holds with anger; where a row is unclear about both, the penalty lets fewer have both."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    joy = rng.random(300) < 1 / (1 + np.exp(-X[:, 0]))
+    y = pd.DataFrame({"joy": joy, "anger": ~joy & (rng.random(300) < 0.8), "awe": X[:, 1] > 0}).astype(int)
+    both = {}
+    for penalty in (0.0, 0.8):
+        objective = BinaryCrossEntropy(penalty=penalty)
+        model = FusionClassifier(objective=objective, epochs=40, lr=0.02, validation_share=0.0, random_state=0)
+        p = model.fit(X, y).predict_proba(X)
+        both[penalty] = (p[:, 0] * p[:, 1]).mean()
+    assert both[0.8] < both[0.0] - 0.05
+
+
 def test_easy_absent_labels_do_not_count_and_hard_ones_do():
     absent = torch.zeros(1, 1)
     easy, hard = (AsymmetricLoss().loss(torch.tensor([[value]]), absent, None).item() for value in (-4.0, 4.0))
