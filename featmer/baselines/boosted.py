@@ -23,7 +23,7 @@ from featmer.context import add_context
 from featmer.table import FeatureTable
 
 _VALIDATION_SHARE = 0.15
-_YES_NO = {"objective": "binary"}
+_YES_NO = {"objective": "binary", "lambda_l2": 1.0, "min_sum_hessian_in_leaf": 1.0}  # else rare labels explode
 
 
 class _Rows(NamedTuple):
