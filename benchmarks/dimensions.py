@@ -1,6 +1,7 @@
 """Numbers to estimate: concordance or squares, together or one by one, with and without the graph of labels.
 
     python benchmarks/dimensions.py --data ../shared/data              # five seeds
+    python benchmarks/dimensions.py --corpus mosi                      # a minute
 
 EmoBank (English sentences; valence, arousal, dominance; official parts) and CMU-MOSI (monologues; sentiment, which
 the multi-task models learn together with its polarity; the parts of Poria et al., of whose test part a copy may hold
@@ -81,6 +82,9 @@ def mosi(data: Path, cache: Path) -> tuple[dict[str, Part], list[str]]:
     columns = ["sentiment", "polarity"]
     parts = {name: (table[own], table.segments.loc[own, columns].reset_index(drop=True)) for name, own in rows.items()}
     return parts, ["sentiment"]
+
+
+CORPORA = {"emobank": emobank, "mosi": mosi}
 
 
 def singles(number: Callable[[int], Any], category: Callable[[int], Any], early: bool) -> Say:
@@ -215,9 +219,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--cache", type=Path, default=Path("featmer-output/cache"))
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--corpus", nargs="+", choices=sorted(CORPORA), default=list(CORPORA))
     arguments = parser.parse_args()
-    for name, load in {"EmoBank": emobank, "CMU-MOSI": mosi}.items():
-        parts, names = load(arguments.data, arguments.cache)
+    for name in arguments.corpus:
+        parts, names = CORPORA[name](arguments.data, arguments.cache)
         print(f"\n{name}: {', '.join(f'{len(part[0])} {key}' for key, part in parts.items())}", flush=True)
         words = embed_words(parts["train"][1], arguments.cache)
         for table in run(parts, names, words, arguments.seeds):
