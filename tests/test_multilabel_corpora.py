@@ -70,7 +70,7 @@ def test_which_emotions_go_together(tweets):
     names = [name.removeprefix("labels.") for name in y]
     known = {("joy", "love"): 0.59, ("joy", "optimism"): 0.57, ("anger", "disgust"): 0.52, ("joy", "anger"): -0.45}
     for (first, second), value in known.items():
-        assert together[names.index(first), names.index(second)] == pytest.approx(value, abs=0.03)
+        assert together[names.index(first), names.index(second)] == pytest.approx(value, abs=0.005)
 
 
 @pytest.mark.slow

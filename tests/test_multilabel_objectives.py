@@ -304,6 +304,16 @@ def test_nothing_to_carry_costs_nothing():
     assert transport_cost(cosine[2:], real[2:], present[2:], 0.1) > 0.1
 
 
+def test_a_row_that_shows_nothing_but_its_label_costs_nothing_more_than_the_classification():
+    objective = ConditionalTransport(tokens=3, hidden=8, transport_weight=1.0).build(4)
+    plain = ConditionalTransport(tokens=3, hidden=8, transport_weight=0.0).build(4)
+    plain.load_state_dict(objective.state_dict())
+    shown, elsewhere = (objective.labels[[label] * 3].reshape(1, 24).detach() for label in (2, 0))
+    target = torch.tensor([[0.0, 0, 1, 0]])
+    torch.testing.assert_close(objective.loss(shown, target, None), plain.loss(shown, target, None))
+    assert objective.loss(elsewhere, target, None) > plain.loss(elsewhere, target, None) + 0.5
+
+
 def test_missing_tokens_leave_log_odds_and_gradients_finite():
     objective = transporter()
     outputs = torch.tensor([[1.0, 0.0, np.nan, np.nan], [np.nan] * 4], dtype=torch.float64, requires_grad=True)
