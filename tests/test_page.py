@@ -322,6 +322,13 @@ def test_other_targets_have_dialogues_too(visit: Visit, tiny_table: FeatureTable
     else:
         assert gold[1].split() == ["joy", "anger"]
         assert page.locator("#turns .mark").count() == 10
+        calibration, together = (page.locator(f"[data-chart={name}]") for name in ("label_calibration", "together"))
+        before = calibration.locator("svg").inner_html()
+        calibration.locator("select").last.select_option("anger")
+        assert calibration.locator("svg").inner_html() != before
+        together.locator("select").last.select_option("majority")
+        assert together.locator("svg text", has_text="gold").count() == 1
+        assert together.locator("svg text", has_text="majority").count() == 1
     page.select_option("#which", "differ")
     assert "of 4 dialogues" in page.locator("#explorer-said").inner_text()
 

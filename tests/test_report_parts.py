@@ -287,7 +287,9 @@ def test_targets_of_several_labels_have_their_page(tiny_table: FeatureTable, tmp
     )
     page = write_page(*found, tmp_path)
     assert "boosted" in page.read_text(encoding="utf-8")
-    assert {"scores", "ranks", "cost"} <= {file.stem for file in (tmp_path / "plots").iterdir()}
+    drawn = {file.stem for file in (tmp_path / "plots").iterdir()}
+    assert {"scores", "ranks", "cost"} <= drawn
+    assert ({"together", "label_calibration"} <= drawn) == (target == "labels.")
 
 
 def make_table(kind: str, corpus: str = "c", n_turns: int = 3) -> FeatureTable:

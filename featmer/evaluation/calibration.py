@@ -57,8 +57,41 @@ def reliability(
     [[0.0, 0.5, 0.0, nan], [0.5, 1.0, 2.0, 0.5]]
     """
     correct, confidence = Outcomes.of_probabilities(y_true, probabilities, classes).confidence()
-    edges = bin_edges(confidence, n_bins, strategy, closed)
-    (sums,) = sum_bins(correct, confidence, edges, closed=closed)
+    return reliability_of_events(correct, confidence, n_bins=n_bins, strategy=strategy, closed=closed)
+
+
+def reliability_of_events(
+    happened: ArrayLike,
+    probability: ArrayLike,
+    *,
+    n_bins: int = N_BINS,
+    strategy: Strategy = "width",
+    closed: Closed = "right",
+) -> pd.DataFrame:
+    """Compare the probability of an event, such as that a label holds, with how often it happened, bin by bin.
+
+    Parameters
+    ----------
+    happened : array-like of shape (n_rows,)
+        1 where it did, or else 0.
+    probability : array-like of shape (n_rows,)
+        What was predicted.
+    n_bins, strategy, closed
+        As for :func:`reliability`.
+
+    Returns
+    -------
+    DataFrame of at most n_bins rows
+        As :func:`reliability` returns it: ``confidence`` is the mean probability, ``accuracy`` the share of events.
+
+    Examples
+    --------
+    >>> reliability_of_events([1, 0, 0], [0.9, 0.8, 0.1], n_bins=2)[["n_rows", "accuracy"]].values.tolist()
+    [[1.0, 0.0], [2.0, 0.5]]
+    """
+    happened, probability = np.asarray(happened, dtype=float), np.asarray(probability, dtype=float)
+    edges = bin_edges(probability, n_bins, strategy, closed)
+    (sums,) = sum_bins(happened, probability, edges, closed=closed)
     count = sums[:, 0]
     means = np.divide(sums[:, 1:], count[:, None], out=np.full((len(count), 2), np.nan), where=count[:, None] > 0)
     return pd.DataFrame(

@@ -43,6 +43,29 @@ def labels_of(predictions: pd.DataFrame) -> list[str]:
     return _names(predictions, TRUE)
 
 
+def by_frequency(predictions: pd.DataFrame) -> list[str]:
+    """Return the labels of which a row may have several, the commonest first.
+
+    Examples
+    --------
+    >>> by_frequency(pd.DataFrame({"t.fear": [0, 1], "t.joy": [1, 1]}))
+    ['joy', 'fear']
+    """
+    counts = predictions[[TRUE + label for label in labels_of(predictions)]].sum()
+    return [str(name).removeprefix(TRUE) for name in counts.sort_values(ascending=False, kind="stable").index]
+
+
+def indicators(predictions: pd.DataFrame, labels: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return which labels hold and which were said to hold, 0 or 1: two arrays of shape (n_rows, n_labels).
+
+    Examples
+    --------
+    >>> [array.tolist() for array in indicators(pd.DataFrame({"t.joy": [1], "d.joy": [0]}), ["joy"])]
+    [[[1.0]], [[0.0]]]
+    """
+    return _columns(predictions, TRUE, labels), _columns(predictions, DECIDED, labels)
+
+
 def goodness(predictions: pd.DataFrame) -> pd.Series:
     """Return how right each row is; more is better.
 
@@ -68,10 +91,10 @@ def goodness(predictions: pd.DataFrame) -> pd.Series:
     if kind == "labels":
         return (predictions["target"].astype(str) == predictions["prediction"].astype(str)).astype(float)
     labels = labels_of(predictions)
-    true = _columns(predictions, TRUE, labels)
     if kind == "indicators":
-        return pd.Series((true == _columns(predictions, DECIDED, labels)).mean(axis=1), predictions.index)
-    shared = np.minimum(true, _columns(predictions, PROBABILITY, labels)).sum(axis=1)
+        true, said = indicators(predictions, labels)
+        return pd.Series((true == said).mean(axis=1), predictions.index)
+    shared = np.minimum(_columns(predictions, TRUE, labels), _columns(predictions, PROBABILITY, labels)).sum(axis=1)
     return pd.Series(shared, predictions.index)
 
 

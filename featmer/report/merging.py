@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from featmer._saving import write_whole
+from featmer.evaluation.metrics import find_metric
 from featmer.evaluation.runs import VARIANTS
+from featmer.evaluation.stats import data_set_scores
+from featmer.report.variants import as_they_are
 from featmer.segments import KEY
 from featmer.table import FeatureTable
+
+MIN_CORPORA = 4
+"""Corpora from which on models can be told apart by their ranks: with three, the critical difference of two is 1.13."""
 
 COMPARISON = ("corpus", "target", "protocol", "features_digest")
 _RESULTS, _PREDICTIONS = ".results.parquet", ".predictions.parquet"
@@ -135,6 +141,38 @@ def load_results(folders: Iterable[str | os.PathLike[str]]) -> list[Comparison]:
         parts.setdefault(key, []).append((results, predictions.assign(model_digest=predictions["model"].map(digests))))
     merged = [Comparison(_name(key, parts), *_merge(pairs)) for key, pairs in parts.items()]
     return sorted(merged, key=lambda comparison: len(comparison.results))
+
+
+def over_corpora(found: Sequence[Comparison]) -> pd.DataFrame | None:
+    """Return the score of each model on each of several corpora, for a diagram of critical differences.
+
+    Of a corpus that was compared in several ways, the largest comparison counts. Each is scored by its own first
+    metric, as its leaderboard ranks: only ranks within a corpus are averaged.
+
+    Parameters
+    ----------
+    found : sequence of Comparison
+        As :func:`load_results` returns them, the largest last.
+
+    Returns
+    -------
+    DataFrame of shape (n_corpora, n_models) or None
+        Higher is better; models without a score on every corpus are left out. None for fewer than four corpora or two
+        models: of three corpora, not even two models that always rank the same way can be told apart.
+
+    Examples
+    --------
+    >>> over_corpora([Comparison("demo-emotion", pd.DataFrame({"corpus": ["demo"]}), pd.DataFrame())])
+    """
+    largest = {str(comparison.results["corpus"].iloc[0]): comparison.results for comparison in found}
+    if len(largest) < MIN_CORPORA:
+        return None
+    scores = []
+    for results in largest.values():
+        metric = find_metric(results["metric"].iloc[0])
+        scores.append(metric.gain(data_set_scores(as_they_are(results), metric)))
+    shared = pd.concat(scores, join="inner")
+    return shared if shared.shape[1] > 1 else None
 
 
 def find_table(folder: str | os.PathLike[str], predictions: pd.DataFrame) -> FeatureTable | None:

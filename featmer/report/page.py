@@ -12,7 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from featmer._saving import write_whole
 from featmer.evaluation.metrics import METRICS, Metric, find_metric
+from featmer.evaluation.within import LONG, ccc_within_dialogues
 from featmer.groups import group_codes
+from featmer.report.answers import kind_of
 from featmer.report.charts import answers_chart, tracks_chart
 from featmer.report.dialogues import explore
 from featmer.report.figures import Figure, make_figures, save_figures
@@ -24,6 +26,8 @@ from featmer.report.significance import letters, unit_scores
 from featmer.report.variants import all_folds, areas_of, as_they_are, curves_of, picked_on_test
 from featmer.table import FeatureTable
 
+WITHIN = "CCC within dialogues"
+
 
 def write_page(
     results: pd.DataFrame,
@@ -33,6 +37,7 @@ def write_page(
     title: str = "Leaderboard",
     metric: str | Metric | None = None,
     table: FeatureTable | None = None,
+    corpora: pd.DataFrame | None = None,
 ) -> Path:
     """Write the leaderboard as a page, as Markdown, and its figures.
 
@@ -52,6 +57,8 @@ def write_page(
     table : FeatureTable, default=None
         The same utterances, for the dialogue explorer: text, media and tracks of face and voice. Sequences give tracks
         over time, vectors a value a turn. Media are played where they lie, by addresses relative to the page.
+    corpora : DataFrame, default=None
+        From `featmer.report.over_corpora`: scores on this corpus and others, whose ranks the page shows, too.
 
     Returns
     -------
@@ -87,7 +94,8 @@ def write_page(
     models = [str(name) for name in board.loc[board["mean"].notna(), "model"]]
     curves = curves_of(results, chosen.name)
     units = unit_scores(answers, models, plain["unit"].iloc[0])
-    figures = make_figures(board, all_folds(plain), answers, curves, units)
+    figures = make_figures(board, all_folds(plain), answers, curves, units, corpora)
+    board = _with_dialogues(board, plain, answers)
     said = letters(chosen, _runs(plain, chosen), answers, models)
     heads, rows = list_models(board, said, picked_on_test(results, chosen.name))
     words = {
@@ -122,6 +130,14 @@ def _render(words: dict[str, Any], figures: list[Figure]) -> str:
     return environment.get_template("page.html").render(words, packed=packed)
 
 
+def _with_dialogues(board: pd.DataFrame, results: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+    """Return the board with concordance within dialogues, where it has that of all rows and dialogues are long."""
+    if "ccc" not in set(results["metric"]) or kind_of(answers) != "values":
+        return board
+    within = ccc_within_dialogues(answers)
+    return board.assign(**{WITHIN: board["model"].map(within)}) if len(within) else board
+
+
 def _runs(results: pd.DataFrame, metric: Metric) -> pd.DataFrame:
     return results[(results["part"] == "test") & (results["metric"] == metric.name) & results["fold"].notna()]
 
@@ -143,6 +159,7 @@ def _facts(board: pd.DataFrame, results: pd.DataFrame, answers: pd.DataFrame) ->
         "unit": unit,
         "rows": f"{answers['row'].nunique()} rows of {group_codes(answers, unit).max() + 1} {unit}s",
         "left_out": int(results.groupby(["fold"])["n_left_out"].max().max()),
+        "long": LONG,
         "folds": int(results["fold"].nunique()),
         "seeds": ", ".join(map(str, sorted(results["seed"].unique()))),
         "date": str(results["started"].max())[:10],

@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from featmer.evaluation.calibration import reliability
+from featmer.evaluation.calibration import reliability, reliability_of_events
 from featmer.evaluation.confidence import risk_coverage
 from featmer.evaluation.metrics import find_metric
-from featmer.evaluation.outcomes import Outcomes
+from featmer.evaluation.outcomes import PROBABILITY, TRUE, Outcomes
+from featmer.report.answers import by_frequency
 from featmer.report.charts.style import ACCENT, MUTED, PALETTE, PAPER, chart, choice, names, quantity
 
 _SIDE = 300
 _N_POINTS = 400
 _N_STEPS = 150
+_N_LABEL_BINS = 10  # fewer than of all labels together, for a rare label has few rows
 _CHOSEN = {"filter": "datum.model === model"}
 
 
@@ -50,25 +52,51 @@ def calibration_chart(predictions: pd.DataFrame, models: Sequence[str]) -> dict[
     if not bins:
         return None
     sure = [frame["model"].iloc[0] for frame in bins]
-    place = {
-        "x": quantity("confidence", "confidence", scale={"domain": [0, 1]}, axis={"tickCount": 5}),
-        "y": quantity("accuracy", "accuracy", scale={"domain": [0, 1]}, axis={"tickCount": 5}),
-    }
-    tooltip = [{"field": "n_rows", "title": "rows"}, *_shown("confidence", "accuracy")]
-    size = {"field": "n_rows", "type": "quantitative", "scale": {"range": [20, 420]}, "legend": None}
-    faint, line, dot = (
-        {"type": "line", "opacity": 0.3, "strokeWidth": 1, "aria": False},
-        {"type": "line", "color": ACCENT, "strokeWidth": 1.5, "aria": False},
-        {"type": "point", "color": ACCENT, "opacity": 0.9, "stroke": PAPER, "clip": False},
-    )
-    layers = [
-        _diagonal(0, 1),
-        {"mark": faint, "encoding": {**place, "detail": {"field": "model"}}},
-        {"mark": line, "transform": [_CHOSEN], "encoding": place},
-        {"mark": dot, "transform": [_CHOSEN], "encoding": {**place, "size": size, "tooltip": tooltip}},
-    ]
+    layers = _reliability_layers("accuracy", "model", [], [_CHOSEN])
     described = f"Accuracy against confidence in bins, for a model of choice among {len(sure)}."
     params = [choice("model", sure, "model", sure[0])]
+    values = pd.concat(bins, ignore_index=True)
+    return chart(values, described, width=_SIDE, height=_SIDE, params=params, layer=layers)
+
+
+def label_calibration_chart(predictions: pd.DataFrame, models: Sequence[str]) -> dict[str, Any] | None:
+    """Draw how often a label held against how likely a model thought it, of a model and label of choice.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        Of one part, any number of labels a row, with columns ``t.<label>`` and ``p.<label>``.
+    models : sequence of str
+        Best first; those without probabilities are left out.
+
+    Returns
+    -------
+    dict or None
+        A Vega-Lite chart, the model's other labels faint behind; None where no model gives probabilities.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"model": "a", "t.joy": [1, 0], "d.joy": [1, 1], "p.joy": [0.7, 0.7]})
+    >>> label_calibration_chart(rows, ["a"])["data"]["values"][0]["held"]
+    0.5
+    """
+    labels = by_frequency(predictions)
+    bins = []
+    for model in models:
+        rows = predictions[predictions["model"] == model]
+        for label in labels:
+            given = rows[[TRUE + label, PROBABILITY + label]].dropna() if PROBABILITY + label in rows else rows[:0]
+            if len(given):
+                found = reliability_of_events(*given.to_numpy(float).T, n_bins=_N_LABEL_BINS).query("n_rows > 0")
+                found = found.rename(columns={"accuracy": "held"})[["confidence", "held", "n_rows"]]
+                bins.append(found.assign(model=model, label=label))
+    if not bins:
+        return None
+    sure = list(dict.fromkeys(frame["model"].iloc[0] for frame in bins))
+    one = {"filter": "datum.label === label"}
+    layers = _reliability_layers("held", "label", [_CHOSEN], [_CHOSEN, one])
+    described = f"How often each of {len(labels)} labels held against its probability, for a model of choice."
+    params = [choice("model", sure, "model", sure[0]), choice("label", labels, "label", labels[0])]
     values = pd.concat(bins, ignore_index=True)
     return chart(values, described, width=_SIDE, height=_SIDE, params=params, layer=layers)
 
@@ -201,6 +229,33 @@ def robustness_chart(curves: pd.DataFrame, models: Sequence[str], metric: str) -
     described = f"{label} as more is taken away: {', '.join(conditions)}. The areas are in the table below."
     params = [choice("model", ["all", *models], "show", "all")]
     return chart(curves, described, params=params, facet=facet, columns=min(4, len(conditions)), spec=spec)
+
+
+def _reliability_layers(
+    happened: str, one_line: str, behind: list[dict[str, str]], chosen: list[dict[str, str]]
+) -> list[dict[str, Any]]:
+    """Return the diagonal, faint lines, and the chosen one with a dot a bin, as large as its rows are many."""
+    titles = {"confidence": "confidence", "accuracy": "accuracy", "held": "share of rows where it holds"}
+    if one_line == "label":
+        titles["confidence"] = "probability of the label"
+    x, y = (
+        quantity(field, titles[field], scale={"domain": [0, 1]}, axis={"tickCount": 5})
+        for field in ("confidence", happened)
+    )
+    place = {"x": x, "y": y}
+    tooltip = [{"field": one_line}, {"field": "n_rows", "title": "rows"}, *_shown("confidence", happened)]
+    size = {"field": "n_rows", "type": "quantitative", "scale": {"range": [20, 420]}, "legend": None}
+    faint, line, dot = (
+        {"type": "line", "opacity": 0.3, "strokeWidth": 1, "aria": False},
+        {"type": "line", "color": ACCENT, "strokeWidth": 1.5, "aria": False},
+        {"type": "point", "color": ACCENT, "opacity": 0.9, "stroke": PAPER, "clip": False},
+    )
+    return [
+        _diagonal(0, 1),
+        {"mark": faint, "transform": behind, "encoding": {**place, "detail": {"field": one_line}}},
+        {"mark": line, "transform": chosen, "encoding": place},
+        {"mark": dot, "transform": chosen, "encoding": {**place, "size": size, "tooltip": tooltip}},
+    ]
 
 
 def _shown(*fields: str) -> list[dict[str, Any]]:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from featmer.evaluation.metrics import F1_OF
+from featmer.report.answers import by_frequency, indicators
 from featmer.report.charts.style import INK, chart, choice, heat, names, rows_of
+
+GOLD = "gold"
+"""What is true, among models to choose from; the dialogue explorer calls it so, too."""
 
 
 def f1_chart(results: pd.DataFrame, models: Sequence[str], part: str = "test") -> dict[str, Any]:
@@ -76,16 +82,64 @@ def confusion_chart(predictions: pd.DataFrame, models: Sequence[str]) -> dict[st
         piece = shares.rename_axis("true").reset_index().melt("true", var_name="predicted", value_name="percent")
         pieces.append(piece.assign(model=model))
     values = pd.concat(pieces, ignore_index=True).sort_values(["model", "true"], kind="stable")
-    sides = [("first", models[0]), ("second", models[min(1, len(models) - 1)])][: len(models)]
-    params = [choice(name, models, f"{name} model", model) for name, model in sides]
     described = "What became of each true label, in percent of its rows, for two models of choice; commonest first."
-    panels = [_confusion_panel(name, labels) for name, _ in sides]
+    return _two_tables(values, described, labels, models, "predicted")
+
+
+def together_chart(predictions: pd.DataFrame, models: Sequence[str]) -> dict[str, Any]:
+    """Draw which labels were said of the rows of each true label, beside which truly hold together.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        Of one part, all folds and seeds, any number of labels a row: columns ``t.<label>`` and ``d.<label>``.
+    models : sequence of str
+        Best first.
+
+    Returns
+    -------
+    dict
+        A Vega-Lite chart: two tables, of models or of what is true. Of a model, the diagonal is the recall; a row that
+        is darker elsewhere than that of what is true shows what a label is taken for.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"model": "a", "t.joy": [1, 1], "t.awe": [0, 1], "d.joy": [1, 0], "d.awe": [0, 0]})
+    >>> [row["percent"] for row in together_chart(rows, ["a"])["data"]["values"] if row["model"] == "a"]
+    [50.0, 0.0, 0.0, 0.0]
+    """
+    labels = by_frequency(predictions)
+    pieces: list[pd.DataFrame] = []
+    for model, rows in predictions[predictions["model"].isin(list(models))].groupby("model"):
+        true, said = indicators(rows, labels)
+        if not pieces:
+            pieces.append(_shares(true, true, labels).assign(model=GOLD))
+        pieces.append(_shares(true, said, labels).assign(model=model))
+    values = pd.concat(pieces, ignore_index=True)
+    described = (
+        "Labels that hold, or were said, together: percent of the rows of the label on the left; commonest first."
+    )
+    return _two_tables(values, described, labels, [GOLD, *models], "holds or is said too")
+
+
+def _shares(true: NDArray, said: NDArray, labels: list[str]) -> pd.DataFrame:
+    shares = 100 * (true.T @ said) / np.maximum(true.sum(axis=0), 1)[:, None]
+    frame = pd.DataFrame(shares, labels, labels).rename_axis("true").reset_index()
+    return frame.melt("true", var_name="predicted", value_name="percent")
+
+
+def _two_tables(
+    values: pd.DataFrame, described: str, labels: list[str], options: Sequence[str], across: str
+) -> dict[str, Any]:
+    sides = [("first", options[0]), ("second", options[min(1, len(options) - 1)])][: len(options)]
+    params = [choice(name, options, f"{name} model", model) for name, model in sides]
+    panels = [_table_panel(name, labels, across) for name, _ in sides]
     return chart(values, described, params=params, hconcat=panels, spacing=18)
 
 
-def _confusion_panel(name: str, labels: list[str]) -> dict[str, Any]:
+def _table_panel(name: str, labels: list[str], title: str) -> dict[str, Any]:
     side = max(210, 26 * len(labels))
-    across = names("predicted", labels, "predicted", axis={"labelAngle": -40})
+    across = names("predicted", labels, title, axis={"labelAngle": -40})
     down = names("true", labels, "true")
     return {
         "transform": [{"filter": f"datum.model === {name}"}],
