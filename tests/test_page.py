@@ -324,11 +324,12 @@ def test_other_targets_have_dialogues_too(visit: Visit, tiny_table: FeatureTable
         assert page.locator("#turns .mark").count() == 10
         calibration, together = (page.locator(f"[data-chart={name}]") for name in ("label_calibration", "together"))
         before = calibration.locator("svg").inner_html()
-        calibration.locator("select").last.select_option("anger")
-        assert calibration.locator("svg").inner_html() != before
+        calibration.locator("select").last.select_option(index=1)
+        drawn = "document.querySelector('[data-chart=label_calibration] svg').innerHTML"
+        page.wait_for_function(f"before => {drawn} !== before", arg=before)
+        expect(together.locator("svg text", has_text="gold")).to_have_count(1)
         together.locator("select").last.select_option("majority")
-        assert together.locator("svg text", has_text="gold").count() == 1
-        assert together.locator("svg text", has_text="majority").count() == 1
+        expect(together.locator("svg text", has_text="majority")).to_have_count(1)
     page.select_option("#which", "differ")
     assert "of 4 dialogues" in page.locator("#explorer-said").inner_text()
 
