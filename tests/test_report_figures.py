@@ -65,7 +65,9 @@ def test_each_label_is_calibrated_for_itself() -> None:
     assert found.loc["awe", ["confidence", "held"]].tolist() == [0.95, 0.5]
     assert found.loc["fear", ["confidence", "held"]].tolist() == [0.05, 0.5]
     assert {param["name"]: param["value"] for param in spec["params"]} == {"model": "sure", "label": "joy"}
-    assert "<svg" in still(spec)
+    drawn = still(spec)
+    assert "probability of the label" in drawn, "layers agree on the titles of their axes"
+    assert "share of rows where it holds" in drawn
     bare = several_labels().drop(columns=["p.awe", "p.fear", "p.joy"])
     assert label_calibration_chart(bare, ["sure"]) is None
 

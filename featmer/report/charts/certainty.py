@@ -177,7 +177,7 @@ def agreement_chart(predictions: pd.DataFrame, models: Sequence[str]) -> dict[st
     low, high = rows["target"].min(), rows["target"].max()
     place = {"x": quantity("target", "true"), "y": quantity("prediction", "predicted")}
     dot = {"type": "point", "size": 16, "color": ACCENT, "opacity": 0.4}
-    layers = [_diagonal(low, high), {"mark": dot, "transform": [_CHOSEN], "encoding": place}]
+    layers = [_diagonal(low, high, place), {"mark": dot, "transform": [_CHOSEN], "encoding": place}]
     described = f"Predicted against true values, for a model of choice among {len(models)}."
     params = [choice("model", models, "model", models[0])]
     values = rows[["model", "target", "prediction"]]
@@ -251,7 +251,7 @@ def _reliability_layers(
         {"type": "point", "color": ACCENT, "opacity": 0.9, "stroke": PAPER, "clip": False},
     )
     return [
-        _diagonal(0, 1),
+        _diagonal(0, 1, place),
         {"mark": faint, "transform": behind, "encoding": {**place, "detail": {"field": one_line}}},
         {"mark": line, "transform": chosen, "encoding": place},
         {"mark": dot, "transform": chosen, "encoding": {**place, "size": size, "tooltip": tooltip}},
@@ -262,8 +262,9 @@ def _shown(*fields: str) -> list[dict[str, Any]]:
     return [{"field": name, "format": ".3f"} for name in fields]
 
 
-def _diagonal(low: float, high: float) -> dict[str, Any]:
-    ends = {"x": quantity("x"), "y": quantity("y")}
+def _diagonal(low: float, high: float, place: dict[str, Any]) -> dict[str, Any]:
+    """Return the line of equal numbers; layers that share axes must share their titles, or else there are none."""
+    ends = {axis: quantity(axis, place[axis]["title"]) for axis in ("x", "y")}
     line = {"type": "line", "color": MUTED, "strokeDash": [4, 4], "strokeWidth": 1, "aria": False}
     values = [{"x": end, "y": end} for end in (float(low), float(high))]
     return {"data": {"values": values}, "mark": line, "encoding": ends}
