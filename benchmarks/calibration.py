@@ -10,7 +10,8 @@ risk over coverage, with 95 % intervals by dialogue, and p of the calibration er
 dialogues resampled, Holm-corrected); what words said on the validation and on the test part were worth; how many
 rows are answered, and how many of those rightly, at the coverage asked for. Of GoEmotions, where a row has several:
 the mean over labels of their calibration errors, log loss and macro F1. The model "confidence" is that of
-`SelectiveClassifier`, which learns from the validation part how likely an answer is right. Seeds are pooled.
+`SelectiveClassifier`, which learns from the validation part how likely an answer is right. Seeds are pooled. Errors of
+resamples are biased upwards, so that small calibration errors may lie below their interval.
 """
 
 from __future__ import annotations
