@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from featmer.nn.aligner import Aligner
 from featmer.nn.broad import BroadMamba
+from featmer.nn.cider import CIDer, CompositeAttention
 from featmer.nn.compressor import Compressor, HybridCompressor
 from featmer.nn.cross_modal import CrossModal
 from featmer.nn.encoders import Encoders
@@ -41,6 +42,7 @@ HEADS: dict[str, type[Head]] = {
     "windowed": WindowedLSTM,
     "aligner": Aligner,
     "lfan": LFAN,
+    "cider": CIDer,
 }
 
 __all__ = [
@@ -50,6 +52,8 @@ __all__ = [
     "Aligner",
     "Answers",
     "BroadMamba",
+    "CIDer",
+    "CompositeAttention",
     "Compressor",
     "Concat",
     "CrossModal",
