@@ -53,8 +53,8 @@ _WORDS = {
     "together": (
         "Labels together",
         "Of the rows where the label on the left holds, the percent where another holds too (gold), or is said to hold "
-        "(a model), all folds and seeds together; commonest label first. A model's diagonal is what it finds; a cell "
-        "darker than gold's is what it takes the label for.",
+        "(a model), all folds and seeds together; commonest label first. A model's diagonal is what it finds; a "
+        "number above gold's is what it takes the label for.",
     ),
     "label_calibration": (
         "Calibration of each label",

@@ -99,8 +99,8 @@ def together_chart(predictions: pd.DataFrame, models: Sequence[str]) -> dict[str
     Returns
     -------
     dict
-        A Vega-Lite chart: two tables, of models or of what is true. Of a model, the diagonal is the recall; a row that
-        is darker elsewhere than that of what is true shows what a label is taken for.
+        A Vega-Lite chart: two tables, of models or of what is true. Of a model, the diagonal is the recall; a
+        percentage above that of what is true shows what a label is taken for.
 
     Examples
     --------

@@ -129,7 +129,8 @@ def heat(x: dict[str, Any], y: dict[str, Any], field: str) -> list[dict[str, Any
     """
     place = {"x": x, "y": y}
     tint = {"field": field, "type": "quantitative", "scale": {"domain": [0, 100], "range": [0, 0.92]}, "legend": None}
-    legible = {"condition": {"test": f"datum.{field} > 55", "value": PAPER}, "value": INK}
+    # From here on paper is the better colour of numbers; the light page has it at 88, the dark one at 67.
+    legible = {"condition": {"test": f"datum.{field} > 75", "value": PAPER}, "value": INK}
     number = {"field": field, "type": "quantitative", "format": ".0f"}
     return [
         {"mark": {"type": "rect", "color": ACCENT}, "encoding": {**place, "fillOpacity": tint}},
