@@ -36,17 +36,9 @@ def main(config: DictConfig) -> float:
     table = extract.make_table(config)
     seeds = [config.seed] if isinstance(config.seed, int) else list(config.seed)
     protocol = instantiate(config.protocol, _convert_="all")
-    results, predictions = evaluate(
-        instantiate(config.model, _convert_="all"),
-        table,
-        **protocol,
-        seeds=seeds,
-        n_jobs=config.n_jobs,
-        cache=output / "runs",
-        return_predictions=True,
-        tracker=tracker,
-        pruner=pruner,
-    )
+    models = instantiate(config.model, _convert_="all")
+    asked = {**protocol, "seeds": seeds, "n_jobs": config.n_jobs, "cache": output / "runs"}
+    results, predictions = evaluate(models, table, **asked, return_predictions=True, tracker=tracker, pruner=pruner)
     save_results(results, predictions, output / "results")
     if HydraConfig.get().mode == RunMode.RUN:
         corpus = extract.corpus_name(config)

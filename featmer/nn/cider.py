@@ -114,8 +114,8 @@ class CIDer(Head):
     change them; each modality's tokens are pooled, and the modalities' vectors, side by side, go through a perceptron
     that adds to them.
 
-    It is meant to be trained with features missing, as ``SelfDistilled("cider", how="rmfm")``, preset ``cider``; the
-    back door for classes and the counterfactual text are `featmer.causal.BackdoorClassifier` and
+    It is meant to be trained with features missing, as ``SelfDistilled("cider", how="rmfm")``, preset
+    ``cider_distilled``; the back door for classes and the counterfactual text are `featmer.causal.BackdoorClassifier` and
     `featmer.causal.CounterfactualClassifier` around it.
 
     Parameters
