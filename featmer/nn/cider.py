@@ -115,8 +115,8 @@ class CIDer(Head):
     that adds to them.
 
     It is meant to be trained with features missing, as ``SelfDistilled("cider", how="rmfm")``, preset
-    ``cider_distilled``; the back door for classes and the counterfactual text are `featmer.causal.BackdoorClassifier` and
-    `featmer.causal.CounterfactualClassifier` around it.
+    ``cider_distilled``; the back door for classes and the counterfactual text are
+    `featmer.causal.BackdoorClassifier` and `featmer.causal.CounterfactualClassifier` around it.
 
     Parameters
     ----------
