@@ -106,6 +106,19 @@ def test_a_dialogue_alone_or_among_others_is_the_same(name, tensors, batch):
 
 
 @every_head
+def test_its_context_says_which_other_turns_matter(name, tensors, batch):
+    head = make_head(name, tensors)
+    audio = batch.features["audio"].clone().requires_grad_()
+    outputs = head(dataclasses.replace(batch, features={**batch.features, "audio": audio}))
+    matters = []
+    for row in (4, 6):  # turns 0 and 2 of the last dialogue
+        (gradient,) = torch.autograd.grad(outputs[row].square().sum(), audio, retain_graph=True)
+        matters.append(gradient.abs().sum(1).gt(0)[4:].tolist())
+    later, earlier = any(matters[0][1:]), any(matters[1][:2])
+    assert (earlier, later) == (head.context != "none", head.context == "both")
+
+
+@every_head
 def test_a_batch_of_one_row_is_enough(name, tensors):
     assert make_head(name, tensors)(tensors.batch(torch.tensor([3]))).shape == (1, N_OUTPUTS)
 

@@ -99,6 +99,9 @@ class FusionClassifier(DecidingClassifier, FusionEstimator):
         Modalities seen in fit and the names of their features.
     history_ : list of dict
         An entry an epoch: ``epoch, lr, loss, validation_loss``, and ``stage`` where there are stages.
+    marginal_ : ndarray or None
+        Mean answer to the training rows. Rows of which nothing is known get it, of heads with context those in
+        dialogues of which nothing is known; unless the model was trained on such rows (None), it knows no better.
     n_parameters_ : int
         Trained numbers in the head, and in the encoders of its pre-training.
     pretraining_ : Pretraining or None
@@ -220,7 +223,7 @@ class FusionClassifier(DecidingClassifier, FusionEstimator):
 
     def _decide(self, table: FeatureTable, targets: NDArray[Any]) -> None:
         def unseen() -> tuple[ArrayLike, ArrayLike]:
-            return targets, self._decode(self._outputs(table)) if len(table) else ()
+            return targets, self._decoded(table) if len(table) else ()
 
         self._choose_thresholds(unseen)
 
@@ -237,7 +240,7 @@ class FusionClassifier(DecidingClassifier, FusionEstimator):
         ndarray of shape (n_rows, n_classes)
             Columns in the order of ``classes_``; rows sum to 1 unless there is any number of labels a row.
         """
-        return self._decode(self._answers(X))
+        return self._decoded(self._seen(X))
 
     def predict_raters(self, X: FeatureTable | ArrayLike) -> NDArray[np.float64]:
         """Return the probability that each rater says each label.
@@ -257,7 +260,7 @@ class FusionClassifier(DecidingClassifier, FusionEstimator):
         ValueError
             If the model was not fitted to ratings.
         """
-        outputs = self._answers(X)
+        outputs = self._outputs(self._seen(X))
         objective = self.objective_
         if not isinstance(objective, RaterHeads):
             raise ValueError(f"The model was fitted to {self.target_}, not to ratings; fit it with objective='raters'.")

@@ -51,7 +51,7 @@ def frame_outputs(model: FusionEstimator, X: FeatureTable | ArrayLike) -> list[N
     scaling, head = module
     if not hasattr(head, "frame_outputs"):
         raise ValueError(f"{model.head!r} answers for whole rows, not for frames; fit a model with the head 'lfan'.")
-    tensors = TensorTable(model._embedded(model._check_table(X, reset=False)), model._device(), torch.float64)
+    tensors = TensorTable(model._seen(X), model._device(), torch.float64)
     found: list[Any] = [None] * tensors.n_rows
     with torch.no_grad(), seeded(0, tensors.device):
         for rows in tensors.dialogue_batches(model.batch_size):

@@ -20,6 +20,7 @@ from featmer._estimator import hold_out_dialogues
 from featmer._parts import make_part
 from featmer._torch_estimator import TorchEstimator
 from featmer.collate import TensorTable
+from featmer.groups import group_codes
 from featmer.nn import HEADS, Head, SelfDistilled, Standardise
 from featmer.objectives import OBJECTIVES, Objective
 from featmer.pretraining import PRETRAINING, Pretraining
@@ -61,6 +62,7 @@ class FusionEstimator(Guided, TorchEstimator):
 
     search_space: ClassVar[dict[str, list[Any]]] = {"lr": [0.0003, 0.001, 0.003], "weight_decay": [0.0, 0.01, 0.1]}
     target_: str  # what the objective has to meet, as of Objective.target
+    marginal_: NDArray[np.float64] | None  # the mean answer to the training rows, where none was wholly missing
     parts = {
         "head": ({**HEADS, "self_distilled": SelfDistilled}, Head),
         "objective": (OBJECTIVES, Objective),
@@ -127,6 +129,7 @@ class FusionEstimator(Guided, TorchEstimator):
             table, targets = table[rows], targets[rows]
         if not self._goes_on:
             self.pretraining_ = self._pretrain(table, targets, seed)
+        self.marginal_ = None
         table, watched_table = self._embedded(table), self._embedded(validation[0])
         plan = self._plan(seed)
         examples = self._examples(table, targets)
@@ -146,6 +149,8 @@ class FusionEstimator(Guided, TorchEstimator):
             start = time.perf_counter()
             self.history_ = self._train(examples, watched, plan, self._curriculum(table, targets))
         self.seconds_per_epoch_ = (time.perf_counter() - start) / len(self.history_)
+        if not self._unseen(table).any():
+            self.marginal_ = self._decoded(table).mean(0)
         self._decide(watched_table, validation[1])
         return self
 
@@ -295,10 +300,33 @@ class FusionEstimator(Guided, TorchEstimator):
         dtype = torch.int64 if self.target_ in ("labels", "ratings") else torch.float32
         return Examples(TensorTable(table, device), torch.tensor(targets, dtype=dtype, device=device))
 
-    def _answers(self, X: FeatureTable | ArrayLike) -> torch.Tensor:
-        """Return the head's outputs for every row of X."""
+    def _seen(self, X: FeatureTable | ArrayLike) -> FeatureTable:
+        """Return what the fitted head is to see of X."""
         check_is_fitted(self)
-        return self._outputs(self._embedded(self._check_table(X, reset=False)))
+        return self._embedded(self._check_table(X, reset=False))
+
+    def _decoded(self, table: FeatureTable) -> NDArray[np.float64]:
+        """Return the answer to every row of a table as the head sees it.
+
+        A head that has never met a row of which nothing is known says something arbitrary there: it gets the mean of
+        the answers to the training rows, that is, what is missing is averaged out.
+        """
+        decoded = self._meanings(table)
+        if self.marginal_ is not None:
+            decoded[self._unseen(table)] = self.marginal_
+        return decoded
+
+    def _meanings(self, table: FeatureTable) -> NDArray[np.float64]:
+        """Return what the head's outputs mean for every row."""
+        return self._decode(self._outputs(table))
+
+    def _unseen(self, table: FeatureTable) -> NDArray[np.bool_]:
+        """Tell the rows of which nothing is known, to heads that look around them not even from the dialogue."""
+        known = ~np.logical_and.reduce([block.missing for block in table.blocks.values()])
+        if cast(Head, self.module_[1]).context == "none":
+            return ~known
+        dialogues = group_codes(table.segments)
+        return ~np.isin(dialogues, dialogues[known])
 
     def _decode(self, outputs: torch.Tensor, objective: Objective | None = None) -> NDArray[np.float64]:
         """Return what the head's outputs mean to the fitted objective, unless another is given."""
@@ -318,11 +346,13 @@ class FusionEstimator(Guided, TorchEstimator):
 
     def _fitted(self) -> dict[str, Any]:
         pretraining = None if self.pretraining_ is None else self.pretraining_._fitted()
-        return {**super()._fitted(), "target": self.target_, "n_outputs": self.n_outputs_, "pretraining": pretraining}
+        ours = {"target": self.target_, "n_outputs": self.n_outputs_, "marginal": self.marginal_}
+        return {**super()._fitted(), **ours, "pretraining": pretraining}
 
     def _restore(self, fitted: Mapping[str, Any]) -> None:
         super()._restore(fitted)
         self.target_, self.n_outputs_ = fitted["target"], fitted["n_outputs"]
+        self.marginal_ = None if fitted["marginal"] is None else np.array(fitted["marginal"])
         self.pretraining_ = None
         if self.pretraining is not None:
             self.pretraining_ = make_part(self.pretraining, PRETRAINING, Pretraining)

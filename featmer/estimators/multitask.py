@@ -12,7 +12,6 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from featmer._checks import check_name
@@ -87,6 +86,9 @@ class MultitaskFusion(FusionEstimator):
     history_ : list of dict
         An entry an epoch: ``epoch, lr, loss, validation_loss`` and, for each target that has some validation rows,
         ``validation_loss.valence`` and the like.
+    marginal_ : ndarray or None
+        Mean answer to the training rows. Rows of which nothing is known get it, of heads with context those in
+        dialogues of which nothing is known; unless the model was trained on such rows (None), it knows no better.
     n_parameters_ : int
         Trained numbers in the head, in the label graph, and in the encoders of its pre-training.
     pretraining_ : Pretraining or None
@@ -247,7 +249,7 @@ class MultitaskFusion(FusionEstimator):
         DataFrame, dict of str to ndarray, or ndarray
             As y was in fit: labels, the likeliest ones of distributions, matrices of 0 and 1, and numbers.
         """
-        answers = self._decoded(X)
+        answers = self._by_task(self._decoded(self._seen(X)))
         return in_form(self.form_, self.tasks_, decide(self.tasks_, answers, self.thresholds_))
 
     @available_if(_has_labels)
@@ -265,7 +267,7 @@ class MultitaskFusion(FusionEstimator):
             By target; columns in the order of ``classes_``. Rows sum to 1 unless there is any number of labels a row.
             Where y was a plain array, its own.
         """
-        answers = self._decoded(X)
+        answers = self._by_task(self._decoded(self._seen(X)))
         return answers[PLAIN] if self.form_ == "plain" else {name: answers[name] for name in self.classes_}
 
     @available_if(_has_labels)
@@ -283,31 +285,30 @@ class MultitaskFusion(FusionEstimator):
             By target: the labels above their thresholds, perhaps none; of distributions, those with more than an equal
             share; else the likeliest. Where y was a plain array, its own.
         """
-        answers = self._decoded(X)
+        answers = self._by_task(self._decoded(self._seen(X)))
         sets = decide_sets(self.tasks_, answers, self.thresholds_)
         return sets[PLAIN] if self.form_ == "plain" else sets
 
-    def _decoded(self, X: FeatureTable | ArrayLike) -> dict[str, NDArray[np.float64]]:
-        """Return probabilities and numbers by target."""
-        check_is_fitted(self)
-        return self._decoded_table(self._embedded(self._check_table(X, reset=False)))
-
-    def _decoded_table(self, table: FeatureTable) -> dict[str, NDArray[np.float64]]:
-        """Return probabilities and numbers of embedded rows by target, each by the weights that were kept for it."""
-        answers, end = {}, 0
-        every = None if len(self.copies_) else self._decode(self._outputs(table))
-        for number, task in enumerate(self.tasks_):
-            decoded = every
-            if decoded is None:
-                own = cast(nn.ModuleDict, self.copies_[number])
-                decoded = self._decode(self._outputs(table, own["module"]), cast(Objective, own["objective"]))
+    def _meanings(self, table: FeatureTable) -> NDArray[np.float64]:
+        """Return probabilities and numbers, those of each target by the weights that were kept for it."""
+        if not len(self.copies_):
+            return super()._meanings(table)
+        parts, end = [], 0
+        for task, kept in zip(self.tasks_, self.copies_, strict=True):
+            own = cast(nn.ModuleDict, kept)
+            decoded = self._decode(self._outputs(table, own["module"]), cast(Objective, own["objective"]))
             end += len(task.classes)
-            answers[task.name] = decoded[:, end - len(task.classes) : end]
-        return answers
+            parts.append(decoded[:, end - len(task.classes) : end])
+        return np.hstack(parts)
+
+    def _by_task(self, answers: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Return the columns of each target."""
+        ends = np.cumsum([len(task.classes) for task in self.tasks_])
+        return dict(zip([task.name for task in self.tasks_], np.split(answers, ends[:-1], axis=1), strict=True))
 
     def _decide(self, table: FeatureTable, targets: NDArray[Any]) -> None:
         tagged = any(task.kind == "indicators" for task in self.tasks_)
-        answers = self._decoded_table(table) if tagged and len(table) else None
+        answers = self._by_task(self._decoded(table)) if tagged and len(table) else None
         self.thresholds_ = choose_thresholds(self.thresholds, self.tasks_, targets, answers)
 
     def _best(self, head: Head) -> Best:

@@ -83,6 +83,9 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         Modalities seen in fit and the names of their features.
     history_ : list of dict
         An entry an epoch: ``epoch, lr, loss, validation_loss``, and ``stage`` where there are stages.
+    marginal_ : ndarray or None
+        Mean answer to the training rows. Rows of which nothing is known get it, of heads with context those in
+        dialogues of which nothing is known; unless the model was trained on such rows (None), it knows no better.
     n_parameters_ : int
         Trained numbers in the head, and in the encoders of its pre-training.
     pretraining_ : Pretraining or None
@@ -203,7 +206,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         ndarray of shape (n_rows,) or (n_rows, n_targets)
             In the units of y.
         """
-        values = self._decode(self._answers(X))
+        values = self._decoded(self._seen(X))
         return values if self.multi_output_ else values[:, 0]
 
     def _fitted(self) -> dict[str, Any]:

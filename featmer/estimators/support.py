@@ -52,7 +52,7 @@ def label_support(model: FusionClassifier, X: FeatureTable | ArrayLike) -> pd.Da
         raise ValueError(
             f"{model!r} has no plan of tokens and labels; fit it with objective='transport' and head Aligner()."
         )
-    outputs = model._answers(X)
+    outputs = model._outputs(model._seen(X))
     head = model.module_[1]
     tokens = head.places() if isinstance(head, Aligner) else [str(number + 1) for number in range(objective.tokens)]
     with torch.no_grad():

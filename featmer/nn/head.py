@@ -54,6 +54,8 @@ class Head(BaseEstimator, nn.Module):
     ----------
     tokens : int
         Into how many vectors, of a modality or a stretch of frames each, the outputs of a row fall.
+    context : {"none", "past", "both"}
+        Which other turns of the dialogue an answer may depend on; a parameter of some heads.
     search_space : dict of str to list
         What a search may try for each parameter.
 
@@ -66,6 +68,7 @@ class Head(BaseEstimator, nn.Module):
     """
 
     tokens = 1
+    context: str = "none"
     search_space: ClassVar[dict[str, list[Any]]] = {"hidden": [32, 64, 128, 256], "dropout": [0.1, 0.3, 0.5]}
 
     def __init__(self) -> None:

@@ -87,6 +87,11 @@ class SelfDistilled(Head):
         """As of the head."""
         return self._fresh().tokens
 
+    @property
+    def context(self) -> str:  # type: ignore[override]
+        """As of the head."""
+        return self._fresh().context
+
     def _fresh(self) -> Head:
         from featmer.nn import HEADS  # which this module is a part of
 

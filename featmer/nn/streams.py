@@ -158,6 +158,7 @@ class WindowedLSTM(Head):
     WindowedLSTM(steps=3)
     """
 
+    context = "past"
     search_space = {**Head.search_space, "steps": [3, 5, 9]}
 
     def __init__(self, *, steps: int = 5, hidden: int = 128, dropout: float = 0.3) -> None:

@@ -198,6 +198,11 @@ class DialogueGCN(Head):
         self.bases = bases
         self.dropout = dropout
 
+    @property
+    def context(self) -> str:  # type: ignore[override]
+        """Both ways, or the past where there is no `future`."""
+        return "both" if self.future else "past"
+
     def build(self, in_features: Mapping[str, int], n_outputs: int, sequences: Collection[str] = ()) -> Self:
         """Make the layers; see :class:`Head`."""
         self._check()

@@ -157,6 +157,7 @@ class MMGCN(Head):
     MMGCN(layers=8)
     """
 
+    context = "both"
     search_space = {**Head.search_space, "layers": [2, 4, 8]}
 
     def __init__(self, *, hidden: int = 128, layers: int = 4, dropout: float = 0.3) -> None:
