@@ -13,6 +13,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from featmer import FusionClassifier
 from featmer.baselines import LinearClassifier
 from featmer.causal import BackdoorClassifier, CounterfactualClassifier, backdoor_probabilities, varied_features
+from featmer.causal.counterfactual import TAUS
 from featmer.nn import Concat
 
 
@@ -84,21 +85,43 @@ def spurious(seed, n_rows, kept, *, n_labels=3):
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_less_is_lost_where_the_shortcut_no_longer_holds(seed):
+    """Tau comes from 1000 rows like those of training and as many shifted ones; what it does, from others too."""
     train, alike, other = spurious(seed, 3000, 0.8), spurious(seed + 10, 3000, 0.8), spurious(seed + 20, 3000, 0.1)
-    plain, model = (
-        CounterfactualClassifier(LogisticRegression(), [4, 5, 6], tau=tau, random_state=seed).fit(*train)
-        for tau in (0.0, "validation")
-    )
+    inside, outside = spurious(seed + 30, 1000, 0.8), spurious(seed + 40, 1000, 0.1)
+    validation = tuple(np.concatenate(both) for both in zip(inside, outside, strict=True))
+    shifted = np.arange(2000) >= 1000
+    model = CounterfactualClassifier(LogisticRegression(), [4, 5, 6]).fit(*train, validation, shifted)
+    by_tau = {tau: fixed(tau, *train, validation) for tau in TAUS}
+    plain = by_tau[0.0]
+    cost = {tau: round(plain.score(*inside) - one.score(*inside), 9) for tau, one in by_tau.items()}
+    assert model.tau_ == max(tau for tau in TAUS if cost[tau] <= 0.02)
+    assert 0 < cost[model.tau_] <= 0.02
+    for shift in (outside, other):
+        assert model.score(*shift) >= plain.score(*shift) + 0.05
+    assert model.score(*alike) >= plain.score(*alike) - 0.03  # rows that did not choose tau
+
+
+def fixed(tau, X, y, validation):
+    return CounterfactualClassifier(LogisticRegression(), [4, 5, 6], tau=tau).fit(X, y, validation)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_tau_needs_no_shifted_rows(seed):
+    train, other = spurious(seed, 3000, 0.8), spurious(seed + 20, 3000, 0.1)
+    model = CounterfactualClassifier(LogisticRegression(), [4, 5, 6], random_state=seed).fit(*train)
     assert 0 < model.tau_ < 1
-    assert model.score(*alike) >= plain.score(*alike) - 0.04  # 0.02 on the 600 rows that chose tau
-    assert model.score(*other) >= plain.score(*other) + 0.05
+    assert model.score(*other) >= model.estimator_.score(*other) + 0.05
 
 
 def test_tau_comes_from_rows_that_the_classifier_has_not_seen():
-    train, test = spurious(0, 2000, 0.9), spurious(1, 2000, 0.1)
-    chosen = CounterfactualClassifier(LogisticRegression(), [4, 5, 6], random_state=0).fit(*train)
-    shifted = CounterfactualClassifier(LogisticRegression(), [4, 5, 6]).fit(*train, validation=test)
-    assert shifted.tau_ > chosen.tau_
+    train, turned, kept = spurious(0, 2000, 0.9), spurious(1, 2000, 0.1), spurious(2, 2000, 1.0)
+    model = CounterfactualClassifier(LogisticRegression(), [4, 5, 6], random_state=0)
+    tau = model.fit(*train).tau_
+    assert model.fit(*train, turned, np.ones(2000, bool)).tau_ > tau > 0
+    assert model.fit(*train, kept, np.ones(2000, bool)).tau_ == 0, "shortcuts that always hold are no loss"
+    for wrong in ({"shifted": [True]}, {"validation": turned, "shifted": [True]}):
+        with pytest.raises(ValueError, match=r"validation rows whether it is, got \(1,\)"):
+            model.fit(*train, **wrong)
 
 
 def test_the_rule_of_varied_words_takes_causes_too():

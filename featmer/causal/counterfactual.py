@@ -66,11 +66,11 @@ class CounterfactualClassifier(ClassifierWrapper, DecidingClassifier):
         What the classifier leans on too much: names of modalities or features of a table, column numbers of an array.
         None takes those of `varied_features`, for arrays of counts.
     tau : "validation" or float, default="validation"
-        How much is taken away. "validation" takes the largest of 0, 0.1, ..., 3 whose accuracy on rows that the
-        classifier was not trained on is at most ``tolerance`` below the best.
+        How much is taken away. "validation" takes the largest of 0, 0.1, ..., 3 that costs at most ``tolerance`` of
+        accuracy, against 0, on rows like the training rows that the classifier was not trained on. Where ``fit`` is
+        told of shifted rows too, it takes the one of these that is best for them.
     tolerance : float, default=0.02
-        Of accuracy: what may be lost on rows like those. Where validation rows hold other conditions too, 0 finds what
-        serves all of them best.
+        Of accuracy: what may be lost on rows like the training rows.
     validation_share : float, default=0.2
         Share of the dialogues (of an array, rows) held out of training, where ``fit`` is given no validation rows.
     random_state : int, RandomState or None, default=None
@@ -123,7 +123,13 @@ class CounterfactualClassifier(ClassifierWrapper, DecidingClassifier):
         tags.input_tags.sparse = False
         return tags
 
-    def fit(self, X: Any, y: ArrayLike, validation: tuple[Any, ArrayLike] | None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        validation: tuple[Any, ArrayLike] | None = None,
+        shifted: ArrayLike | None = None,
+    ) -> Self:
         """Fit the classifier on some dialogues and choose tau on the others.
 
         Parameters
@@ -134,6 +140,9 @@ class CounterfactualClassifier(ClassifierWrapper, DecidingClassifier):
             Their labels.
         validation : tuple of (X, y), default=None
             Rows to choose tau on, which the classifier then never sees; None holds dialogues of X out.
+        shifted : array-like of bool of shape (n_validation_rows,), default=None
+            Which of these rows are of conditions where the shortcuts may not hold: what is lost on them is no cost,
+            what is gained on them is looked for. None of them by default.
 
         Returns
         -------
@@ -143,7 +152,8 @@ class CounterfactualClassifier(ClassifierWrapper, DecidingClassifier):
         Raises
         ------
         ValueError
-            If tau is neither "validation" nor a number from 0 on, shortcuts are unknown, or not to be found in a table.
+            If tau is neither "validation" nor a number from 0 on, shortcuts are unknown, or not to be found in a table,
+            or ``shifted`` is not of as many rows as ``validation``.
         """
         if isinstance(self.tau, str):
             check_name(self.tau, ("validation",), "choice of tau")
@@ -162,7 +172,8 @@ class CounterfactualClassifier(ClassifierWrapper, DecidingClassifier):
                 varied_features(values, np.asarray(y).ravel()) if self.shortcuts is None else self.shortcuts
             )
             self.means_ = np.nanmean(values, axis=0)
-        self.tau_ = self._best(unseen, targets.values) if isinstance(self.tau, str) else float(self.tau)
+        elsewhere = self._shifted(shifted, len(targets.values), validation is not None)
+        self.tau_ = self._best(unseen, targets.values, elsewhere) if isinstance(self.tau, str) else float(self.tau)
         return self
 
     def _named(self, table: FeatureTable) -> list[Any]:
@@ -173,10 +184,22 @@ class CounterfactualClassifier(ClassifierWrapper, DecidingClassifier):
             check_name(name, [*table.modalities, *table.feature_names], "shortcut")
         return names
 
-    def _best(self, unseen: Any, codes: NDArray[np.int64]) -> float:
+    @staticmethod
+    def _shifted(shifted: ArrayLike | None, n_rows: int, given: bool) -> NDArray[np.bool_]:
+        if shifted is None:
+            return np.zeros(n_rows, bool)
+        told = np.asarray(shifted, bool)
+        if not given or told.shape != (n_rows,):
+            rows = n_rows if given else 0
+            raise ValueError(f"shifted tells of each of {rows} validation rows whether it is, got {told.shape}.")
+        return told
+
+    def _best(self, unseen: Any, codes: NDArray[np.int64], shifted: NDArray[np.bool_]) -> float:
         whole, shortcut = self._logarithms(unseen)
-        right = np.array([((whole - tau * shortcut).argmax(axis=1) == codes).mean() for tau in TAUS])
-        return float(TAUS[right >= right.max() - self.tolerance].max())
+        right = np.array([(whole - tau * shortcut).argmax(axis=1) == codes for tau in TAUS])
+        alike, gained = right[:, ~shifted].sum(axis=1), right[:, shifted].sum(axis=1)
+        cheap = alike[0] - alike <= self.tolerance * (~shifted).sum()
+        return float(TAUS[cheap & (gained == gained[cheap].max())].max())
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return what is left of the probability of each class, brought to a sum of 1.
