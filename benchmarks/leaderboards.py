@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--markdown", action="store_true", help="one table of scores and intervals")
     arguments = parser.parse_args()
     boards = {}
-    for comparison in load_results([arguments.output / "results"]):
+    for comparison in load_results(arguments.output / "results"):
         name = f"{comparison.name}, {comparison.results['metric'].iloc[0]}"
         boards[name] = tested(comparison.results, comparison.predictions)
         if not arguments.markdown:

@@ -96,7 +96,7 @@ def on_ray(table: FeatureTable, folder: Path) -> None:
 
 def rows(folder: Path) -> pd.DataFrame:
     """Return the scores of the searched model, without what depends on the clock."""
-    (comparison,) = load_results([folder / "results"])
+    (comparison,) = load_results(folder / "results")
     results = comparison.results[~comparison.results["model"].str.startswith("majority")]
     return results[[*KEY, "value", "low", "high", "error"]].sort_values(KEY, ignore_index=True)
 

@@ -94,7 +94,7 @@ def _save(results: pd.DataFrame, predictions: pd.DataFrame, folder: str | os.Pat
     write_whole(stem.with_name(stem.name + _RESULTS), results.to_parquet())
 
 
-def load_results(folders: Iterable[str | os.PathLike[str]]) -> list[Comparison]:
+def load_results(folders: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Comparison]:
     """Merge all results of some folders, a comparison for each corpus, target, protocol and set of features.
 
     Where one name stands for several configurations, the digest is added to it. A run that is in several files is
@@ -102,7 +102,7 @@ def load_results(folders: Iterable[str | os.PathLike[str]]) -> list[Comparison]:
 
     Parameters
     ----------
-    folders : iterable of path-like
+    folders : path-like or iterable of path-like
         Folders that :func:`save_results` wrote to.
 
     Returns
@@ -126,9 +126,10 @@ def load_results(folders: Iterable[str | os.PathLike[str]]) -> list[Comparison]:
     >>> found = evaluate(DummyClassifier(), table, n_bootstrap=0, return_predictions=True, progress=False)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_results(*found, folder)
-    ...     [comparison.name for comparison in load_results([folder])]
+    ...     [comparison.name for comparison in load_results(folder)]
     ['-emotion-by_dialogue']
     """
+    folders = [folders] if isinstance(folders, str | os.PathLike) else list(folders)
     files = [file for folder in folders for file in Path(folder).glob(f"*{_RESULTS}")]
     if not files:
         raise FileNotFoundError(f"No results in {[str(folder) for folder in folders]}: run experiments/run.py first.")
