@@ -258,16 +258,16 @@ def test_several_numbers_are_predicted_at_once(objective, tiny_table):
 def test_each_objective_of_numbers_is_best_at_what_it_asks_for(seed):
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((2400, 4))
-    y = X[:, 0] + 1.5 * rng.standard_normal(2400) + 3  # noise draws least squares to the mean, concordance does not
+    y = X[:, 0] + 1.5 * rng.standard_normal(2400)  # noise draws least squares to the mean, concordance does not
     scores = {}
     for objective in ("mse", "ccc"):
         params = {**QUICK, "validation_share": 0, "random_state": seed}
-        model = FusionRegressor(Concat(hidden=8), objective=objective, **params).fit(X[:400], y[:400])
+        model = FusionRegressor(Concat(hidden=8, dropout=0.0), objective=objective, **params).fit(X[:400], y[:400])
         said = model.predict(X[400:])
         scores[objective] = ccc(y[400:], said), np.square(said - y[400:]).mean()
     (concordance, error), (best_concordance, worse_error) = scores["mse"], scores["ccc"]
-    assert best_concordance > concordance + 0.1
-    assert error < worse_error - 0.1
+    assert best_concordance > concordance + 0.04
+    assert error < worse_error - 0.4
 
 
 def test_saved_and_loaded_it_is_the_same(tiny_table, fitted, tmp_path):
