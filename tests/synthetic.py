@@ -2,58 +2,17 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from featmer import Block, FeatureTable
 from featmer.labels import face_prototypes
 
-SUBSETS = ("consistent", "audio-aligned", "video-aligned")
-AUDIO_BIASED = (0.70, 0.22, 0.08)
-
-
-def make_table(dialogues, **modalities):
-    """Return a table; `dialogues` has the number of each row's dialogue, a modality (n_rows, n_features)."""
-    turns = pd.Series(dialogues).groupby(dialogues).cumcount()
-    segments = pd.DataFrame({"dialogue": dialogues, "turn": turns, "speaker": turns % 2})
-    blocks = {
-        name: Block(values, [f"{name}.{i}" for i in range(values[0].shape[-1])]) for name, values in modalities.items()
-    }
-    return FeatureTable(segments, blocks)
-
-
-def make_conflict(
-    seed, n_rows=2000, shares=AUDIO_BIASED, *, n_labels=4, width=16, noise=0.7, faint=1.0, cue=1.0, frames=None
-):
-    """Return a table of audio and video with the column `subset`, and labels.
-
-    Consistent rows show the label in both modalities; audio-aligned ones show it in audio and another one in video;
-    video-aligned ones the other way round. A modality that misleads does so more faintly, and its last feature, the
-    cue, is lower. With `frames`, modalities are sequences of so many frames, as noisy when averaged.
-    """
-    rng = np.random.default_rng(seed)
-    subset = rng.choice(3, n_rows, p=shares)
-    labels = rng.integers(n_labels, size=n_rows)
-    other = (labels + rng.integers(1, n_labels, n_rows)) % n_labels
-    blocks = {}
-    for number, (modality, misled) in enumerate({"audio": subset == 2, "video": subset == 1}.items()):
-        shown = 2 * np.eye(n_labels, width)[np.where(misled, other, labels)]
-        shown *= np.where(misled, faint, 1.0)[:, None]
-        shown[:, -1] += np.where(misled, -cue, cue)
-        if frames is None:
-            values = shown + noise * rng.standard_normal(shown.shape)
-        else:
-            n_frames = frames[number]
-            values = list(shown[:, None] + noise * n_frames**0.5 * rng.standard_normal((n_rows, n_frames, width)))
-        blocks[modality] = Block(values, [f"{modality}.{i}" for i in range(width)])
-    segments = pd.DataFrame({"dialogue": np.arange(n_rows), "turn": 0, "subset": np.array(SUBSETS)[subset]})
-    return FeatureTable(segments, blocks), labels
-
-
-def conflict_scores(model, table, labels):
-    """Return accuracy on consistent, audio-aligned and video-aligned rows, and the gap between the last two."""
-    right = pd.Series(model.predict(table) == labels).groupby(table.segments["subset"]).mean()
-    return np.array([*right[list(SUBSETS)], abs(right["audio-aligned"] - right["video-aligned"])])
+BENCHMARK = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "synthetic.py"))
+make_table, make_conflict = BENCHMARK["make_table"], BENCHMARK["make_conflict"]
 
 
 def make_task(seed, n_rows, *, emotional, n_labels=4, width=12, noise=0.7, cue=2.5):
@@ -272,18 +231,3 @@ def rare_labels(seed, n_dialogues=60, n_turns=5):
     turns = np.tile(np.arange(n_turns), n_dialogues)
     segments = pd.DataFrame({"dialogue": np.repeat(np.arange(n_dialogues), n_turns), "turn": turns})
     return FeatureTable(segments, {"audio": Block(features, [f"audio.{i}" for i in range(3)])}), y
-
-
-def key_frames(seed, n_rows=800, n_frames=16, *, faint=0.4):
-    """Return rows of audio and text sequences, and labels, 0 or 1: one loud frame of audio gives them away.
-
-    Text tells them too, faintly in every frame, but only by whether two features have the same sign, which is harder
-    to learn.
-    """
-    rng = np.random.default_rng(seed)
-    labels, every = rng.integers(2, size=n_rows), np.arange(n_rows)
-    audio, text = 0.5 * rng.standard_normal((2, n_rows, n_frames, 4))
-    shown, sign = 2 * labels - 1, rng.choice([-1, 1], n_rows)
-    audio[every, rng.integers(n_frames, size=n_rows), 0] += 16 * shown
-    text[:, :, :2] += faint * np.stack([sign, sign * shown], axis=1)[:, None]
-    return make_table(every, audio=list(audio), text=list(text)), labels

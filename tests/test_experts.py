@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
-from synthetic import conflict_scores, make_conflict
+from synthetic import BENCHMARK, make_conflict
 from torch import nn
 
-from featmer import FusionClassifier
 from featmer.collate import collate
-from featmer.nn import Answers, Concat, Experts, Head, Transformer, reallocate
+from featmer.nn import Answers, Experts, Head, Transformer, reallocate
 from featmer.nn.experts import ModalityExperts, load_balance, modality_bias
 
-EVENLY = (1 / 3, 1 / 3, 1 / 3)
+fitted, scores, EVENLY = (BENCHMARK[name] for name in ("fitted", "conflict_scores", "EVENLY"))
 
 
 # reallocation
@@ -136,31 +134,16 @@ def test_training_gets_side_answers_and_penalties():
 # what it is there for
 
 
-def fitted(head, seed, table, labels, epochs=30):
-    return FusionClassifier(head, lr=3e-3, epochs=epochs, random_state=seed).fit(table, labels)
-
-
-@torch.no_grad()
-def weight_of_audio(model, table):
-    scaling, head = model.module_
-    return float(head.eval().weights(*head.encoders(scaling(collate(table))))[:, 0].mean())
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_experts_tell_better_which_modality_to_believe(seed):
     """Trained on rows that favour audio, they believe video more often where only video is right."""
-    train, test = make_conflict(seed), make_conflict(seed + 100, 3000, EVENLY)
-    sizes = {"hidden": 32, "dropout": 0.1}
-    concat = conflict_scores(fitted(Concat(**sizes), seed, *train), *test)
-    balanced = fitted(Experts(**sizes), seed, *train)
-    free = fitted(Experts(modality_balance=0.0, **sizes), seed, *train)
-    for model in (balanced, free):
-        scores = conflict_scores(model, *test)
-        assert scores[3] <= concat[3]
-        assert scores[0] >= concat[0] - 0.01
-    assert weight_of_audio(balanced, train[0]) == pytest.approx(0.5, abs=0.05)
-    assert weight_of_audio(free, train[0]) > 0.53
+    told = BENCHMARK["conflict"](seed)
+    for name in ("balanced", "free"):
+        assert told[f"{name} - concat, gap"] <= 0
+        assert told[f"{name} - concat, consistent"] >= -0.01
+    assert told["audio weight, balanced"] == pytest.approx(0.5, abs=0.05)
+    assert told["audio weight, free"] > 0.53
 
 
 class TokenAttention(Head):
@@ -199,12 +182,12 @@ def test_balance_closes_the_gap_where_tokens_drive_attention(seed):
     sights = {"width": 8, "noise": 1.06, "faint": 0.6, "cue": 0.0, "frames": (20, 2)}
     train, test = make_conflict(seed, **sights), make_conflict(seed + 100, shares=EVENLY, **sights)
     free = fitted(TokenAttention(), seed, *train, epochs=15)
-    before = conflict_scores(free, *test)
+    before = scores(free, *test)
     free.module_[1].set_params(reallocation=0.5)
-    reallocated = conflict_scores(free, *test)
-    balanced = conflict_scores(fitted(TokenAttention(balance=1.0), seed, *train, epochs=15), *test)
-    assert before[3] > 0.2
-    assert balanced[3] < before[3] / 2
-    assert reallocated[3] < before[3] - 0.05
-    assert min(balanced[0], reallocated[0]) > before[0] - 0.03
-    assert np.sign(before[1] - before[2]) == 1
+    reallocated = scores(free, *test)
+    balanced = scores(fitted(TokenAttention(balance=1.0), seed, *train, epochs=15), *test)
+    assert before["gap"] > 0.2
+    assert balanced["gap"] < before["gap"] / 2
+    assert reallocated["gap"] < before["gap"] - 0.05
+    assert min(balanced["consistent"], reallocated["consistent"]) > before["consistent"] - 0.03
+    assert before["audio-aligned"] > before["video-aligned"]
