@@ -1,8 +1,9 @@
 """Fit and compare models on a corpus, or on several; without arguments, the main job on the demo corpus.
 
 ``python experiments/run.py -m model=boosted,transformer seed=0,1,2`` sweeps, ``-m sweep=search model=gated`` searches
-(see ``search.py``). Runs already done are read from ``<output>/runs``; ``status.py`` tells how far a sweep is, and
-``compare.py`` makes one page of all.
+(see ``search.py``). Of several targets, a search prunes by the first alone, and ranks by the mean of the first metric
+over the targets that have it. Runs already done are read from ``<output>/runs``; ``status.py`` tells how far a sweep
+is, and ``compare.py`` makes one page of all.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ cloudpickle.register_pickle_by_value(extract)  # a worker of submitit does not l
 
 @hydra.main(version_base=None, config_path="../conf", config_name="config")
 def main(config: DictConfig) -> float:
-    """Return what a sweep may see: the mean validation score by the first metric, over the targets it fits.
+    """Return what a sweep may see: the mean validation score by the first metric, over the targets that have it.
 
     The higher the better; of a metric of which less is better, the sign is turned.
     """

@@ -161,6 +161,24 @@ def test_of_several_targets_the_first_is_what_a_pruner_looks_at(tiny_table: Feat
     assert ("alone", "valence") not in counts, "a model that was pruned is done with"
 
 
+def test_of_several_targets_all_that_have_the_metric_count(tiny_table: FeatureTable) -> None:
+    asked = {**ASKED, "metrics": ["ccc", "accuracy"], "target": ["valence", "arousal", "emotion"], "seeds": [0, 1]}
+    segments = tiny_table.segments.assign(arousal=-(tiny_table.segments["valence"] ** 3))
+    table = FeatureTable(segments, tiny_table.blocks)
+    results = evaluate({"joint": MultitaskFusion("concat", epochs=2)}, table, **asked)
+    joint = results[results["model"] == "joint"]
+    valid = joint[(joint["part"] == "valid") & (joint["metric"] == "ccc")]
+    means = valid.groupby("target")["value"].mean()
+    assert set(means.index) == {"valence", "arousal"}
+    assert abs(means["valence"] - means["arousal"]) > 1e-6
+    assert validation_score(joint, "ccc") == pytest.approx(means.mean())
+    emotions = joint[(joint["part"] == "valid") & (joint["metric"] == "accuracy")]
+    assert validation_score(joint, "accuracy") == pytest.approx(emotions["value"].mean())
+    failed = joint.assign(value=joint["value"].where(joint["target"] != "arousal"))
+    assert validation_score(failed, "ccc") == -math.inf, "a target without a score is not passed over"
+    assert joint.groupby("seed")["fit_seconds"].nunique().eq(1).all(), "the whole model's, in the rows of each target"
+
+
 @pytest.mark.parametrize("metric", ["mae", "ccc"])
 def test_more_is_better_whatever_the_metric(tiny_table: FeatureTable, metric: str) -> None:
     models = {"near": LinearRegressor(), "far": DummyRegressor(strategy="constant", constant=9.0)}

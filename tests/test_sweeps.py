@@ -148,6 +148,18 @@ def test_a_sweep_killed_three_times_is_finished_and_equals_one_on_joblib(corpus:
 
 
 @pytest.mark.slow
+def test_the_same_sweep_in_jobs_of_submitit_gives_the_same_rows(corpus: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("submitit", reason="pip install featmer[sweeps]")
+    grid = ["++model.linear_text.C=0.01,1", "seed=0,1"]
+    run("run.py", [*corpus, *grid], tmp_path / "alone")
+    run("run.py", [*corpus, *grid, "hydra/launcher=submitit_local"], tmp_path / "submitit")
+    jobs = list((tmp_path / "submitit").glob("logs/*/.submitit/*/*_result.pkl"))
+    assert len(jobs) == 4, "each job is a process of submitit's"
+    assert rows(tmp_path / "alone").groupby(["model", "seed"]).ngroups == 4 + 2
+    pd.testing.assert_frame_equal(rows(tmp_path / "submitit"), rows(tmp_path / "alone"))
+
+
+@pytest.mark.slow
 def test_the_same_sweep_on_a_ray_cluster_gives_the_same_rows(corpus: list[str], tmp_path: Path) -> None:
     ray = pytest.importorskip("ray", reason="pip install featmer[ray]")
     from ray.util.joblib import register_ray

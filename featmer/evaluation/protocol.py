@@ -120,9 +120,11 @@ def evaluate(
     results : DataFrame
         A row a model, fold, seed, part ("valid", "test") and metric: ``value`` with its 95 % interval ``low`` to
         ``high``, rows, costs, digests and versions. Where there are several folds, rows whose ``fold`` is missing
-        score the answers of all folds together. A model that failed or was pruned has NaN, and why in ``error``. With
-        ``conditions``, ``condition`` is the name of one, empty for rows as they are, and ``rate`` how much of it; with
-        ``audit``, ``selection`` is "test" where test rows chose, else "valid".
+        score the answers of all folds together. Of a model that learns several targets at once, ``fit_seconds`` and the
+        other costs are the whole model's, repeated in the rows of each target: do not add them up. A model that failed
+        or was pruned has NaN, and why in ``error``. With ``conditions``, ``condition`` is the name of one, empty for
+        rows as they are, and ``rate`` how much of it; with ``audit``, ``selection`` is "test" where test rows chose,
+        else "valid".
     predictions : DataFrame
         With ``return_predictions``: a row an utterance and run, with ``target``, ``prediction`` and ``p.<class>``; of
         several labels a row with ``t.<label>``, what is true, ``p.<label>`` and, of "labels.", ``d.<label>``, what the

@@ -28,7 +28,8 @@ def validation_score(scores: pd.DataFrame, metric: str | Metric) -> float:
     Returns
     -------
     float
-        Over folds and seeds; minus infinity where a run failed or was pruned, or nothing was validated.
+        Over folds, seeds and the targets that have this metric; minus infinity where a run failed or was pruned, or
+        nothing was validated.
 
     Examples
     --------
