@@ -8,11 +8,13 @@ model is trained, on the official parts and with five seeds,
 - on the majority: the rows of which more than half of the votes agree, by cross-entropy;
 - on all votes, by cross-entropy with their shares;
 - with the penalisation matrix on top, 0.2, 0.5 and 0.8 of it;
+- by five raters' heads beside the consensus, of half its weight or all of it;
 
-each of them also with class weights by effective numbers. For each metric the variant is taken that scores best by it
-on the validation part, and is scored on all test rows and on those with a majority. The p-values are of whole dialogues
-resampled, two-sided, against the majority's model, Holm-corrected for each metric. Who voted is not in the data, so
-that models of single raters cannot be trained; ``tests/test_soft_objectives.py`` has them, on made-up ones.
+all but the last also with class weights by effective numbers. For each metric the variant is taken that scores best by
+it on the validation part, and is scored on all test rows and on those with a majority. The p-values are of whole
+dialogues resampled, two-sided, against the majority's model, Holm-corrected for each metric. Who voted is not in the
+data: the five votes of a row are dealt to the five heads at random, so that these stand for nobody and only their joint
+training is compared; ``tests/test_soft_objectives.py`` has raters who differ, made up.
 """
 
 from __future__ import annotations
@@ -33,13 +35,15 @@ from featmer.evaluation.metrics import find_metric
 from featmer.evaluation.outcomes import Outcomes
 from featmer.evaluation.stats import holm, paired_bootstrap
 from featmer.labels import aggregate_votes
-from featmer.objectives import CrossEntropy, SoftCrossEntropy
+from featmer.objectives import CrossEntropy, RaterHeads, SoftCrossEntropy
 
 SOFT_METRICS = ("kld", "jsd", "soft_f1_macro", "soft_f1_weighted")
 HARD_METRICS = ("f1_weighted", "f1_macro")
 PENALTIES = (0.2, 0.5, 0.8)
 WEIGHTS = (None, "effective")
-WAYS = ("majority", "soft", "penalised")
+RATER_WEIGHTS = (0.5, 1.0)
+WAYS = ("majority", "soft", "penalised", "raters")
+N_VOTES = 5
 
 
 class Majority(ClassifierMixin, BaseEstimator):
@@ -65,6 +69,24 @@ class Majority(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 
+class Dealt(Majority):
+    """Learn what five raters said, to whom the votes of each row are dealt at random."""
+
+    def fit(self, X: Any, y: pd.DataFrame, validation: Any = None) -> Self:
+        """Train on a table and the shares of its votes."""
+        self.classes_ = np.array(y.columns)
+        further = {} if validation is None else {"validation": (validation[0], _deal(validation[1]))}
+        self.model_ = self.estimator.fit(X, _deal(y), **further)
+        return self
+
+
+def _deal(shares: pd.DataFrame) -> pd.DataFrame:
+    """Return a column a rater of labels."""
+    votes = np.rint(shares.to_numpy() * N_VOTES).astype(int)
+    said = np.repeat(np.tile(np.arange(shares.shape[1]), len(shares)), votes.ravel()).reshape(-1, N_VOTES)
+    return pd.DataFrame(np.array(shares.columns)[np.random.default_rng(0).permuted(said, axis=1)])
+
+
 def _with_majority(X: Any, y: pd.DataFrame) -> tuple[Any, NDArray[Any]]:
     targets = aggregate_votes(y.to_numpy(), rule="majority", form="hard", labels=y.columns)
     return X[np.flatnonzero(targets.kept)], targets.values.to_numpy()
@@ -83,6 +105,7 @@ def variants() -> dict[str, dict[str, Any]]:
         "majority": {f"{w}": Majority(fusion(CrossEntropy(class_weight=w))) for w in WEIGHTS},
         "soft": {f"{w}": soft(class_weight=w) for w in WEIGHTS},
         "penalised": {f"{p}, {w}": soft(penalty=p, class_weight=w) for p in PENALTIES for w in WEIGHTS},
+        "raters": {f"{w}": Dealt(fusion(RaterHeads(rater_weight=w))) for w in RATER_WEIGHTS},
     }
 
 
