@@ -15,7 +15,7 @@ from featmer.report.charts.style import ACCENT, INK, MUTED, chart, quantity
 
 TESTS = ("wilcoxon", "nemenyi")
 _STEP = 22  # pixels between the names of two models
-_NAMES, _WIDTH = 150, 300  # pixels beside the axis, at most, for a name, and of the axis
+_NAMES, _WIDTH = 180, 300  # pixels beside the axis, at most, for a name, and of the axis
 
 
 def critical_difference_chart(

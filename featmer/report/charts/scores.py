@@ -101,7 +101,7 @@ def cost_chart(board: pd.DataFrame) -> dict[str, Any]:
 
 
 def _cost_panel(rows: pd.DataFrame, title: str, score: str, form: str) -> dict[str, Any]:
-    axis = {"format": form, "grid": False, "tickCount": 4, "labelSeparation": 6}
+    axis = {"format": form, "grid": False, "tickCount": 4}
     place: dict[str, Any] = {
         "x": quantity("cost", title, scale={"type": "log", "nice": False, "padding": 16}, axis=axis),
         "y": quantity("mean", score, scale={"zero": False, "padding": 18}),

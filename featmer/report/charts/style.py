@@ -25,6 +25,7 @@ _CONFIG: dict[str, Any] = {
         **{"labelColor": MUTED, "titleColor": MUTED, "gridColor": LINE, "domain": False, "ticks": False},
         **{"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelPadding": 6, "labelLimit": 230},
     },
+    "axisQuantitative": {"labelOverlap": "parity", "labelSeparation": 6},
     "legend": {"labelColor": INK, "titleColor": MUTED, "labelFontSize": 12, "titleFontWeight": "normal"},
     "header": {"labelColor": INK, "titleColor": MUTED, "labelFontSize": 12, "labelLimit": 240},
     "title": {"color": INK, "fontSize": 13, "fontWeight": "normal", "anchor": "start", "limit": 320},
