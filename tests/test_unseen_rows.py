@@ -35,6 +35,13 @@ def test_a_dialogue_of_which_nothing_is_known_gets_the_mean_answer(head):
     np.testing.assert_allclose(answers[TURNS:], model.predict_proba(table)[TURNS:], atol=1e-9)
 
 
+def test_the_mean_is_that_of_all_training_rows_however_many_are_taken_at_a_time(monkeypatch):
+    table, y = make_data()
+    at_once = FusionClassifier("recurrent", **FAST).fit(table, y)
+    monkeypatch.setattr("featmer.estimators.fusion._AT_A_TIME", 10)
+    np.testing.assert_allclose(FusionClassifier("recurrent", **FAST).fit(table, y).marginal_, at_once.marginal_)
+
+
 def test_an_unknown_row_is_told_by_its_dialogue_where_the_head_looks_there():
     table, y = make_data()
     unknown = make_data([0])[0]

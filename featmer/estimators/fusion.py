@@ -29,6 +29,7 @@ from featmer.table import FeatureTable
 from featmer.training import Best, Checkpoint, Examples, Plan, seeded, train
 
 _CROSS_ENTROPY = {"indicators": "multilabel", "distributions": "soft"}
+_AT_A_TIME = 1000  # rows, about
 
 Stages = Sequence[str | Sequence[str]] | None
 Validation = tuple[FeatureTable | ArrayLike, ArrayLike] | None
@@ -150,7 +151,7 @@ class FusionEstimator(Guided, TorchEstimator):
             self.history_ = self._train(examples, watched, plan, self._curriculum(table, targets))
         self.seconds_per_epoch_ = (time.perf_counter() - start) / len(self.history_)
         if not self._unseen(table).any():
-            self.marginal_ = self._decoded(table).mean(0)
+            self.marginal_ = self._mean_answer(table)
         self._decide(watched_table, validation[1])
         return self
 
@@ -315,6 +316,13 @@ class FusionEstimator(Guided, TorchEstimator):
         if self.marginal_ is not None:
             decoded[self._unseen(table)] = self.marginal_
         return decoded
+
+    def _mean_answer(self, table: FeatureTable) -> NDArray[np.float64]:
+        """Return the mean answer to the rows, some whole dialogues at a time: a training table may be large."""
+        dialogues = group_codes(table.segments)
+        parts = (np.cumsum(np.bincount(dialogues)) // _AT_A_TIME)[dialogues]
+        sums = [self._decoded(table[np.flatnonzero(parts == part)]).sum(0) for part in np.unique(parts)]
+        return np.sum(sums, axis=0) / len(table)
 
     def _meanings(self, table: FeatureTable) -> NDArray[np.float64]:
         """Return what the head's outputs mean for every row."""
