@@ -18,7 +18,7 @@ from featmer import FeatureTable, evaluate
 from featmer.evaluation.metrics import ccc
 from featmer.evaluation.within import ccc_within_dialogues
 from featmer.report import Comparison, over_corpora, save_results, write_page
-from featmer.report.charts import label_calibration_chart, still, together_chart
+from featmer.report.charts import corpora_chart, label_calibration_chart, still, together_chart
 
 COMPARE = Path(__file__).parents[1] / "experiments" / "compare.py"
 FOUR = ("meld", "mosi", "ravdess", "demo")
@@ -180,3 +180,34 @@ def test_the_table_has_it_where_dialogues_are_long(tiny_table: FeatureTable, tmp
     assert ("CCC within dialogues" in board) == (n_turns >= 10)
     page = (tmp_path / "leaderboard.html").read_text(encoding="utf-8")
     assert ("follows the ups and downs" in page) == (n_turns >= 10)
+
+
+# one comparison over several corpora
+
+
+def two_corpora() -> pd.DataFrame:
+    """Return a model that tells the chats and takes half of the films for joy, with two seeds."""
+    rows = pd.DataFrame({"corpus": np.repeat(["films", "chats"], 4), "target": ["joy", "fear"] * 4})
+    said = rows.assign(prediction=rows["target"].where(rows["corpus"] == "chats", "joy"), model="keen")
+    return pd.concat([said.assign(seed=seed) for seed in (0, 1)], ignore_index=True)
+
+
+def test_each_corpus_has_its_score() -> None:
+    spec = corpora_chart(two_corpora(), ["keen"], "accuracy")
+    assert of_chart(spec).set_index(["model", "corpus"])["percent"].to_dict() == {
+        ("keen", "chats"): 100,
+        ("keen", "films"): 50,
+    }
+    assert spec["layer"][0]["encoding"]["x"]["sort"] == ["chats", "films"], "told best first"
+    assert "<svg" in still(spec)
+
+
+@pytest.mark.parametrize(("corpora", "shown"), [(("films", "chats"), True), (("films", "films"), False)])
+def test_the_page_shows_corpora_where_there_are_several(corpora, shown, tiny_table, tmp_path) -> None:
+    n_rows = len(tiny_table)
+    segments = tiny_table.segments.assign(corpus=np.repeat(corpora, [n_rows // 2, n_rows - n_rows // 2]))
+    table = FeatureTable(segments, tiny_table.blocks)
+    model = make_pipeline(SimpleImputer(), LogisticRegression())
+    found = evaluate(model, table, n_bootstrap=0, return_predictions=True, progress=False)
+    page = write_page(*found, tmp_path).read_text(encoding="utf-8")
+    assert ("Score of each corpus" in page) == shown

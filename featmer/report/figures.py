@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from featmer.evaluation.metrics import F1_OF
+from featmer.evaluation.metrics import F1_OF, find_metric
 from featmer.evaluation.stats import friedman, nemenyi_cd
 from featmer.report import charts
 from featmer.report.answers import kind_of
@@ -34,6 +34,7 @@ _WORDS = {
         "{n_corpora} are few: mean ranks of {n_ranked} models must lie {difference:.1f} apart to count, so that a bar "
         "is no sign of equality. Corpora that share material are fewer than they seem.",
     ),
+    "by_corpus": ("Score of each corpus", "Times 100, mean over seeds; corpora that are told best come first."),
     "f1_by_label": ("F1 of each label", "Times 100, mean over seeds; labels that are found best come first."),
     "confusion": (
         "Confusion",
@@ -146,6 +147,9 @@ def make_figures(
     if corpora is not None and results["corpus"].iloc[0] in corpora.index:
         specs["corpora"] = charts.critical_difference_chart(corpora, test="nemenyi")
         said |= _of_corpora(corpora)
+    several = "corpus" in predictions and len(predictions["corpus"].dropna().unique()) > 1
+    if several and find_metric(board.attrs["metric"]).higher_is_better:
+        specs["by_corpus"] = charts.corpora_chart(predictions, models, board.attrs["metric"])
     if results["metric"].str.startswith(F1_OF).any():
         specs["f1_by_label"] = charts.f1_chart(results, models)
     specs |= _of_answers(predictions, models)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -212,7 +213,7 @@ def _name(key: tuple[str, ...], parts: Iterable[tuple[str, ...]]) -> str:
     """Name a comparison as a folder may be named; the features tell apart those that are otherwise alike."""
     alike = [other for other in parts if other[:3] == key[:3]]
     words = key if len(alike) > 1 else key[:3]
-    return "-".join("".join(letter if letter.isalnum() or letter in "_=" else "" for letter in word) for word in words)
+    return "-".join(re.sub(r"[^\w=+]+", "_", word.replace("'", "")).strip("_") for word in words)
 
 
 def _merge(pairs: list[tuple[pd.DataFrame, pd.DataFrame]]) -> list[pd.DataFrame]:

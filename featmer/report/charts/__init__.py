@@ -8,7 +8,7 @@ from featmer.report.charts.certainty import (
     robustness_chart,
 )
 from featmer.report.charts.drawing import save_chart, still
-from featmer.report.charts.labels import confusion_chart, f1_chart, together_chart
+from featmer.report.charts.labels import confusion_chart, corpora_chart, f1_chart, together_chart
 from featmer.report.charts.ranks import critical_difference_chart
 from featmer.report.charts.scores import cost_chart, scores_chart
 from featmer.report.charts.turns import answers_chart, tracks_chart
@@ -18,6 +18,7 @@ __all__ = [
     "answers_chart",
     "calibration_chart",
     "confusion_chart",
+    "corpora_chart",
     "cost_chart",
     "critical_difference_chart",
     "f1_chart",

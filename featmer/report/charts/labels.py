@@ -1,4 +1,4 @@
-"""Charts of single labels: the F1 of each, and what each was taken for."""
+"""Charts of parts of the rows: the F1 of each label, what each was taken for, the score of each corpus."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from featmer.evaluation.metrics import F1_OF
+from featmer.evaluation.metrics import F1_OF, find_metric
+from featmer.evaluation.outcomes import Outcomes
 from featmer.report.answers import by_frequency, indicators
 from featmer.report.charts.style import INK, chart, choice, heat, names, rows_of
 
@@ -42,14 +43,49 @@ def f1_chart(results: pd.DataFrame, models: Sequence[str], part: str = "test") -
     """
     rows = results[(results["part"] == part) & results["metric"].str.startswith(F1_OF)]
     rows = rows.assign(label=rows["metric"].str.removeprefix(F1_OF), percent=100 * rows["value"])
-    order = list(rows.groupby("label")["percent"].mean().sort_values(ascending=False, kind="stable").index)
-    means = rows.groupby(["model", "label"])["percent"].mean().reset_index()
+    return _means(rows, "label", models, "F1")
+
+
+def corpora_chart(predictions: pd.DataFrame, models: Sequence[str], metric: str) -> dict[str, Any]:
+    """Draw every model's mean score on each corpus; corpora that are told best come first.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        Of one part, all folds and seeds, with the column ``corpus``.
+    models : sequence of str
+        Best first.
+    metric : str
+        Of which more is better, and 1 is all.
+
+    Returns
+    -------
+    dict
+        A Vega-Lite chart.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"model": "a", "seed": 0, "corpus": ["x", "y"], "target": "joy", "prediction": "joy"})
+    >>> corpora_chart(rows.assign(prediction=["fear", "joy"]), ["a"], "accuracy")["layer"][0]["encoding"]["x"]["sort"]
+    ['y', 'x']
+    """
+    found = find_metric(metric)
+    runs = predictions.groupby(["model", "corpus", "seed"])
+    scores = [(*key[:2], 100 * found.score(Outcomes.of_frame(rows))) for key, rows in runs]
+    rows = pd.DataFrame(scores, columns=["model", "corpus", "percent"])
+    return _means(rows, "corpus", models, found.label)
+
+
+def _means(rows: pd.DataFrame, each: str, models: Sequence[str], score: str) -> dict[str, Any]:
+    """Return a table of mean percentages, a row a model."""
+    order = list(rows.groupby(each)["percent"].mean().sort_values(ascending=False, kind="stable").index)
+    means = rows.groupby(["model", each])["percent"].mean().reset_index()
     means = means[means["model"].isin(list(models))]
-    across = names("label", order, axis={"orient": "top", "labelAngle": -30, "labelColor": INK})
+    across = names(each, order, axis={"orient": "top", "labelAngle": -30, "labelColor": INK})
     down = names("model", models, axis={"labelColor": INK})
-    described = f"F1 of each label in percent, for {len(models)} models. Found best: {order[0]}; worst: {order[-1]}."
-    room = {"padding": {"left": 2, "top": 2, "bottom": 2, "right": 30}}  # for the last label, which leans out
-    return chart(means, described, **rows_of(len(models)), **room, layer=heat(across, down, "percent"))
+    told = f"{score} of each {each} in percent, for {len(models)} models. Best: {order[0]}; worst: {order[-1]}."
+    room = {"padding": {"left": 2, "top": 2, "bottom": 2, "right": 30}}  # for the last name, which leans out
+    return chart(means, told, **rows_of(len(models)), **room, layer=heat(across, down, "percent"))
 
 
 def confusion_chart(predictions: pd.DataFrame, models: Sequence[str]) -> dict[str, Any]:
