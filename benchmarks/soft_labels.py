@@ -55,9 +55,14 @@ class Majority(ClassifierMixin, BaseEstimator):
     def fit(self, X: Any, y: pd.DataFrame, validation: Any = None) -> Self:
         """Train on a table and the shares of its votes."""
         self.classes_ = np.array(y.columns)
-        further = {} if validation is None else {"validation": _with_majority(*validation)}
-        self.model_ = self.estimator.fit(*_with_majority(X, y), **further)
+        further = {} if validation is None else {"validation": self._learnt(*validation)}
+        self.model_ = self.estimator.fit(*self._learnt(X, y), **further)
         return self
+
+    def _learnt(self, X: Any, y: pd.DataFrame) -> tuple[Any, Any]:
+        """Return what the estimator is to see of a table and the shares of its votes."""
+        targets = aggregate_votes(y.to_numpy(), rule="majority", form="hard", labels=y.columns)
+        return X[np.flatnonzero(targets.kept)], targets.values.to_numpy()
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each label of the votes."""
@@ -72,12 +77,8 @@ class Majority(ClassifierMixin, BaseEstimator):
 class Dealt(Majority):
     """Learn what five raters said, to whom the votes of each row are dealt at random."""
 
-    def fit(self, X: Any, y: pd.DataFrame, validation: Any = None) -> Self:
-        """Train on a table and the shares of its votes."""
-        self.classes_ = np.array(y.columns)
-        further = {} if validation is None else {"validation": (validation[0], _deal(validation[1]))}
-        self.model_ = self.estimator.fit(X, _deal(y), **further)
-        return self
+    def _learnt(self, X: Any, y: pd.DataFrame) -> tuple[Any, Any]:
+        return X, _deal(y)
 
 
 def _deal(shares: pd.DataFrame) -> pd.DataFrame:
@@ -85,11 +86,6 @@ def _deal(shares: pd.DataFrame) -> pd.DataFrame:
     votes = np.rint(shares.to_numpy() * N_VOTES).astype(int)
     said = np.repeat(np.tile(np.arange(shares.shape[1]), len(shares)), votes.ravel()).reshape(-1, N_VOTES)
     return pd.DataFrame(np.array(shares.columns)[np.random.default_rng(0).permuted(said, axis=1)])
-
-
-def _with_majority(X: Any, y: pd.DataFrame) -> tuple[Any, NDArray[Any]]:
-    targets = aggregate_votes(y.to_numpy(), rule="majority", form="hard", labels=y.columns)
-    return X[np.flatnonzero(targets.kept)], targets.values.to_numpy()
 
 
 def variants() -> dict[str, dict[str, Any]]:
